@@ -1,0 +1,67 @@
+"""Remove old batches. Never one that runs, never one that somebody did not agree to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from launcher.errors import UsageError
+from launcher.freeze import STAGING, remove_read_only
+from launcher.results.batch import read_batch
+from launcher.results.find import list_batches
+from launcher.runner import names
+from launcher.runner.lock import Lock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+_OPEN = frozenset({names.QUEUED, names.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class Old:
+    """A batch that may be removed: its folder, its state and what it takes on disk."""
+
+    folder: Path
+    state: str
+    bytes: int
+
+
+def find_old(home: Path, *, keep_last: int, now: datetime, boot_id: str | None) -> tuple[Old, ...]:
+    """Return the batches to remove, newest first.
+
+    Args:
+        keep_last: how many of the newest batches stay.
+    """
+    found = []
+    for folder in list_batches(home)[keep_last:]:
+        state = _state_of(folder, now=now, boot_id=boot_id)
+        if state not in _OPEN:
+            found.append(Old(folder, state, _size(folder)))
+    return tuple(found)
+
+
+def remove(old: Sequence[Old]) -> None:
+    """Remove batches; one that somebody resumed meanwhile stays."""
+    for batch in old:
+        with Lock(str(batch.folder / names.RUNNER_LOCK)) as lock:
+            if lock.try_to_take():
+                remove_read_only(batch.folder)
+
+
+def remove_staging(home: Path) -> None:
+    """Remove what a submit that was killed had begun to write."""
+    remove_read_only(home / STAGING)
+
+
+def _state_of(folder: Path, *, now: datetime, boot_id: str | None) -> str:
+    try:
+        return read_batch(folder, now=now, boot_id=boot_id).state
+    except UsageError:
+        return "unreadable"
+
+
+def _size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())

@@ -1,0 +1,13 @@
+"""The command line: the one place that prints and exits. A command's module is imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+
+from launcher.cli.group import cli
+from launcher.cli.outcome import run_and_exit
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run_and_exit(cli))

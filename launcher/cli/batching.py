@@ -1,0 +1,69 @@
+"""From command line to draft: settings, home and target, built once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from launcher.draft import Draft, Wishes, make_draft
+from launcher.errors import UsageError
+from launcher.settings.home import choose_home
+from launcher.settings.load import load_settings
+from launcher.targets.local import LocalTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from launcher.targets.target import Target
+
+_PLACES = ("local",)
+_LATER = ("ec2", "ssh")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A draft, where its batch will lie, and where it will run."""
+
+    draft: Draft
+    home: Path
+    target: Target
+
+
+def prepare(
+    files: Sequence[Path],
+    *,
+    on: str | None,
+    overrides: Sequence[str],
+    needed: bool,
+    slots: int | None,
+    cpu: bool,
+) -> Prepared:
+    """Plan what the command line asks for; writes nothing.
+
+    Raises:
+        UsageError: something asked for is not right.
+    """
+    flags = {"on": on, "slots": slots}
+    settings = load_settings(
+        Path.cwd(),
+        user_file=Path(platformdirs.user_config_dir("launcher"), "config.toml"),
+        environ=os.environ,
+        flags={key: value for key, value in flags.items() if value is not None},
+    )
+    home = choose_home(Path.cwd(), first_job_file=files[0])
+    target = _make_target(settings.on, home)
+    wishes = Wishes(tuple(overrides), needed=needed, slots=settings.slots, cpu=cpu)
+    draft = make_draft(files, wishes=wishes, home=home if home.exists() else None, target=target)
+    return Prepared(draft, home, target)
+
+
+def _make_target(on: str, home: Path) -> Target:
+    if on == "local":
+        return LocalTarget(home)
+    if on.split(":", maxsplit=1)[0] in _LATER:
+        raise UsageError(f"--on {on} does not work yet.", "Use --on local.")
+    raise UsageError(f"There is no place {on!r}.", f"Write one of: {', '.join(_PLACES)}.")

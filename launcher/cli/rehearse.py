@@ -1,0 +1,69 @@
+"""launcher rehearse."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from launcher.cli.options import job_options
+from launcher.runner import names
+
+if TYPE_CHECKING:
+    from launcher.rehearse import Rehearsed
+
+_LIMIT_S = 120.0
+
+
+@click.command(short_help="Try every job once for one batch of one epoch, on this CPU.")
+@job_options
+@click.option("--limit", default="2m", show_default=True, help="The longest that one job may take.")
+def command(limit: str, **asked: Any) -> int:
+    """Try every job once: its first variant, one batch of one epoch, on this CPU.
+
+    It runs in a folder that is thrown away. Says what would have failed at three in the morning. The exit code is 1 when some job would have.
+
+    \b
+    Example:
+      launcher rehearse jobs/*.yaml
+    """
+    from launcher.cli.batching import prepare
+    from launcher.cli.here import boot_id, now
+    from launcher.rehearse import rehearse
+    from launcher.spec.quantities import parse_duration_s
+
+    limit_s = parse_duration_s(limit)
+    prepared = prepare(**asked)
+    environments = prepared.home / names.ENVIRONMENTS if prepared.draft.requirements else None
+    found = rehearse(
+        prepared.draft,
+        environments=environments,
+        limit_s=limit_s,
+        now=now,
+        sleep=time.sleep,
+        random=random.Random(),  # noqa: S311 - it names a folder
+        boot_id=boot_id(),
+    )
+    good = [_tell(job) for job in found]
+    click.echo(f"{sum(good)} of {len(good)} jobs passed")
+    return 0 if all(good) else 1
+
+
+def _tell(job: Rehearsed) -> bool:
+    from launcher.report.text import clean
+
+    if job.state == names.SUCCEEDED:
+        history = "history seen" if job.epochs else "no Keras fit seen: there will be no history"
+        click.echo(f"{click.style('ok', fg='green')}    {job.job}  {job.seconds:.1f} s, {history}")
+        return True
+    if job.state == names.TIMED_OUT:
+        click.echo(
+            f"{click.style('long', fg='yellow')}  {job.job}  nothing failed in {job.seconds:.0f} s, then it was ended"
+        )
+        return True
+    click.echo(f"{click.style('fails', fg='red')} {job.job}  {clean(job.reason or job.state)}")
+    for line in job.last_lines:
+        click.echo(f"      {clean(line)}")
+    return False

@@ -1,0 +1,66 @@
+"""launcher submit."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from launcher.cli.options import job_options, json_option
+
+if TYPE_CHECKING:
+    from launcher.plan.values import Plan
+
+
+@click.command(short_help="Run a batch of jobs, here or where --on says.")
+@job_options
+@click.option("--detach", is_flag=True, help="Print the batch id and leave the batch running.")
+@click.option("--plan", "only_plan", is_flag=True, help="Show the plan; submit nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@json_option
+def command(detach: bool, only_plan: bool, yes: bool, as_json: bool, **asked: Any) -> int | None:
+    """Run a batch of jobs and follow it to its end.
+
+    One Ctrl-C leaves the batch running, a second one stops it. The exit code is 0 when every run succeeded.
+
+    \b
+    Examples:
+      launcher submit jobs/*.yaml
+      launcher submit jobs/sonar.yaml --set repeats=3 --set params.epochs=20 --detach
+    """
+    from launcher.cli.batching import prepare
+    from launcher.cli.following import follow_to_exit_code
+    from launcher.cli.here import now
+    from launcher.cli.plan import show_plan
+    from launcher.settings.home import make_home
+    from launcher.submit import submit
+
+    del yes  # nothing here costs money, so nothing is asked
+    prepared = prepare(**asked)
+    plan = prepared.draft.plan
+    if only_plan:
+        show_plan(plan, as_json=as_json)
+        return None
+    _tell_plan(plan)
+    if not plan.runs:
+        return 0
+    batch = submit(
+        prepared.draft,
+        home=make_home(prepared.home),
+        target=prepared.target,
+        now=now(),
+        random=random.Random(),  # noqa: S311 - it names batches
+        tell=lambda line: click.echo(line, err=True),
+    )
+    if detach:
+        click.echo(batch.name)
+        return 0
+    return follow_to_exit_code(batch)
+
+
+def _tell_plan(plan: Plan) -> None:
+    for line in plan.summary():
+        click.echo(line, err=True)
+    for warning in plan.warnings:
+        click.echo(click.style("warning: ", fg="yellow") + warning, err=True)

@@ -1,0 +1,90 @@
+"""From job files to a plan: read the jobs, their folders and what exists, decide. Writes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from launcher.plan import make_plan
+from launcher.plan.values import FinishedRun
+from launcher.results.finished import finished_runs
+from launcher.snapshot import scan
+from launcher.spec import load_jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from launcher.plan.values import Fleet, Plan
+    from launcher.snapshot import Tree
+    from launcher.spec import JobSpec
+    from launcher.targets.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plan and what it was made of.
+
+    Attributes:
+        trees: what each job's folder holds, by job name.
+        requirements: the contents of requirements files, by sha256.
+    """
+
+    plan: Plan
+    specs: tuple[JobSpec, ...]
+    trees: Mapping[str, Tree]
+    requirements: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asks for beside the job files."""
+
+    overrides: tuple[str, ...] = ()
+    needed: bool = False
+    slots: int | None = None
+    cpu: bool = False
+
+
+def make_draft(files: Sequence[Path], *, wishes: Wishes, home: Path | None, target: Target) -> Draft:
+    """Plan a batch.
+
+    Args:
+        files: job files, in order.
+        home: where earlier batches lie, None where there are none.
+
+    Raises:
+        UsageError: a job file, a folder or a wish is not right.
+    """
+    specs = load_jobs(files, overrides=wishes.overrides)
+    folders = {spec.folder: scan(spec.folder) for spec in specs}
+    trees = {spec.name: folders[spec.folder] for spec in specs}
+    environments = {spec.name: spec.environment.read_bytes() for spec in specs if spec.environment}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in environments.items()}
+    fleet = target.fleet()
+    plan = _plan(specs, trees, hashes, fleet, wishes, home, target)
+    return Draft(plan, specs, trees, {hashes[name]: content for name, content in environments.items()})
+
+
+def _plan(
+    specs: tuple[JobSpec, ...],
+    trees: Mapping[str, Tree],
+    hashes: Mapping[str, str],
+    fleet: Fleet,
+    wishes: Wishes,
+    home: Path | None,
+    target: Target,
+) -> Plan:
+    finished = finished_runs(home) if home else ()
+    return make_plan(
+        specs,
+        trees=trees,
+        environments=hashes,
+        fleet=fleet,
+        finished=tuple(FinishedRun(*run) for run in finished),
+        needed=wishes.needed,
+        slots=wishes.slots,
+        on=target.name,
+        cpu=wishes.cpu,
+    )

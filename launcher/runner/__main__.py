@@ -1,0 +1,119 @@
+"""The runner: execute a batch, or leave a request for the one that does.
+
+    python -I -S runner.pyz run BATCH [--python PATH] [--grace SECONDS]
+    python -I -S runner.pyz cancel BATCH [RUN...]
+    python -I -S runner.pyz resume BATCH [--failed] [RUN...]
+    python -I -S runner.pyz install HOME SHA256 REQUIREMENTS [--python PATH]
+
+Exit codes: 0 done, or another runner is at work; 2 the batch can't be executed; 1 a bug.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from launcher.runner import names, processes
+from launcher.runner.batch import Batch, BatchError, utc_now
+from launcher.runner.disk import Disk, Journal
+from launcher.runner.install import install
+from launcher.runner.lock import Lock
+from launcher.runner.loop import Loop, write_heartbeat
+from launcher.runner.manifest import write_manifest
+from launcher.runner.recovery import take_over
+from launcher.runner.requests import pending_requests, write_request
+from launcher.runner.slots import Slots, find_gpus
+from launcher.runner.starter import Starter
+from launcher.runner.states import States
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GRACE_S = 10.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out one command line. Returns: the exit code."""
+    wanted = _parser().parse_args(arguments)
+    if wanted.command == "install":
+        install(wanted.home, sha256=wanted.sha256, requirements=wanted.requirements, python=wanted.python)
+        return 0
+    folder = os.path.abspath(wanted.batch)
+    if wanted.command != "run":
+        write_request(folder, wanted.command, runs=wanted.runs, failed=getattr(wanted, "failed", False))
+        return 0
+    try:
+        batch = Batch(folder)
+    except BatchError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    execute(batch, python=wanted.python, grace_s=wanted.grace)
+    return 0
+
+
+def execute(batch: Batch, *, python: str, grace_s: float) -> None:
+    """Execute a batch, unless somebody else does so already."""
+    processes.become_subreaper()
+    is_stopped = False
+    # A request that comes while the last runner leaves would be nobody's: look once more after letting go.
+    while not is_stopped:
+        with Lock(batch.path(names.RUNNER_LOCK)) as lock:
+            if not lock.try_to_take():
+                return
+            is_stopped = _work(batch, python=python, grace_s=grace_s)
+        if not any(True for _ in pending_requests(batch.folder)):
+            return
+
+
+def _work(batch: Batch, *, python: str, grace_s: float) -> bool:
+    disk = Disk(batch.path(".ballast"))
+    disk.take_ballast()
+    journal = Journal(batch.path(names.EVENTS))
+    states = States(batch, disk=disk, journal=journal)
+    take_over(batch, states)
+    write_heartbeat(batch)
+    boot = {"pid": os.getpid(), "boot_id": processes.boot_id(), "version": names.VERSION}
+    journal.append(at=utc_now(), event="batch_started", **boot)
+    home = os.path.dirname(os.path.dirname(batch.folder))
+    gpus = _find_gpus(batch)
+    starter = Starter(batch, journal=journal, gpus=gpus, python=python, grace_s=grace_s)
+    with Lock(os.path.join(home, names.NODE_LOCK)) as node_lock:
+        slots = Slots(gpus, limit=batch.plan["slots"])
+        loop = Loop(batch, states, starter, node_lock=node_lock, slots=slots)
+        loop.run()
+    write_manifest(batch, states)
+    journal.append(at=utc_now(), event="batch_ended", fsyncs=disk.fsyncs, fsync_s=disk.fsync_s)
+    journal.close()
+    disk.drop_ballast()
+    return loop.is_stopping
+
+
+def _find_gpus(batch: Batch) -> tuple[str, ...]:
+    needs_gpu = any(job["needs"]["gpus"] for job in batch.jobs) and not batch.plan["cpu"]
+    return find_gpus(os.environ) if needs_gpu else ()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="runner.pyz")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("batch")
+    run.add_argument("--python", default=sys.executable)
+    run.add_argument("--grace", type=float, default=_GRACE_S)
+    environment = commands.add_parser("install")
+    for name in ("home", "sha256", "requirements"):
+        environment.add_argument(name)
+    environment.add_argument("--python", default=sys.executable)
+    for name in ("cancel", "resume"):
+        command = commands.add_parser(name)
+        command.add_argument("batch")
+        command.add_argument("runs", nargs="*")
+        if name == "resume":
+            command.add_argument("--failed", action="store_true")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

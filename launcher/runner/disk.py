@@ -1,0 +1,171 @@
+"""Durable files: on disk when the call returns, whole or not at all. Knows nothing of runs."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from typing import Any
+
+_encode = json.JSONEncoder(allow_nan=False).encode
+_BALLAST_BYTES = 1024 * 1024
+
+
+class Disk:
+    """Write files that survive a power cut.
+
+    A ballast file is given up when the disk is full, so that the last states can still be written.
+
+    Args:
+        ballast: where the ballast lies.
+    """
+
+    def __init__(self, ballast: str) -> None:
+        self.fsyncs = 0
+        self.fsync_s = 0.0
+        self._ballast = ballast
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Put `content` at `path`, atomically, fsynced before; the old file stays where that fails."""
+        try:
+            self._replace(path, content)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self._drop_ballast():
+                raise
+            self._replace(path, content)
+
+    def sync(self, path: str) -> None:
+        """Flush a file or a folder to disk."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            self._fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def take_ballast(self) -> None:
+        """Reserve room for the last states; on a full disk there is none to reserve."""
+        try:
+            descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT, 0o644)
+        except OSError:
+            return
+        try:
+            os.write(descriptor, bytes(_BALLAST_BYTES))
+        except OSError:
+            pass
+        finally:
+            os.close(descriptor)
+
+    def _drop_ballast(self) -> bool:
+        try:
+            os.unlink(self._ballast)
+        except OSError:
+            return False
+        return True
+
+    drop_ballast = _drop_ballast
+
+    def _replace(self, path: str, content: bytes) -> None:
+        new = path + ".new"
+        try:
+            self._write(new, content)
+            os.replace(new, path)
+        except OSError:
+            unlink(new)
+            raise
+
+    def _write(self, path: str, content: bytes) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            write_all(descriptor, content)
+            self._fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _fsync(self, descriptor: int) -> None:
+        begin = time.perf_counter()
+        os.fsync(descriptor)
+        self.fsync_s += time.perf_counter() - begin
+        self.fsyncs += 1
+
+
+class Journal:
+    """Append lines of JSON; a line torn by a crash or a full disk never spoils the next one."""
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._torn = not _ends_with_newline(self._descriptor)
+
+    def append(self, **event: Any) -> None:
+        """Append one event; on a full disk it is left out, since states and not the journal are the truth."""
+        line = to_json(event) + b"\n"
+        if self._torn:
+            line = b"\n" + line
+        try:
+            self._torn = os.write(self._descriptor, line) != len(line)
+        except OSError:
+            self._torn = True
+
+    def close(self) -> None:
+        """Flush and close."""
+        os.fsync(self._descriptor)
+        os.close(self._descriptor)
+
+
+def to_json(value: Any) -> bytes:
+    """Encode for a file: ASCII, so that any name survives; NaN refused."""
+    return _encode(value).encode()
+
+
+def read_json(path: str) -> Any:
+    """Return the content of a JSON file, None where it is missing or torn."""
+    try:
+        with open(path, "rb") as file:
+            return json.loads(file.read())
+    except (OSError, ValueError):
+        return None
+
+
+def read_lines(path: str) -> list[Any]:
+    """Return the whole lines of a file of JSON lines; torn ones are passed over."""
+    try:
+        with open(path, "rb") as file:
+            return [value for value in map(_parse, file) if value is not None]
+    except OSError:
+        return []
+
+
+def write_file(path: str, content: bytes) -> None:
+    """Write a file in place, not durably."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        write_all(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
+def unlink(path: str) -> None:
+    """Remove a file where there is one."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write every byte, however many calls it takes."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _parse(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _ends_with_newline(descriptor: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"

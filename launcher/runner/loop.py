@@ -1,0 +1,301 @@
+"""The runner's loop: start what fits, watch what runs, write down what ended. One thread, no globals."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from launcher.runner import names, processes
+from launcher.runner.attempt import Attempt, cannot_start, explain_os_error
+from launcher.runner.batch import Batch, Outcome, utc_now
+from launcher.runner.disk import read_json, to_json, write_file
+from launcher.runner.lock import Lock, is_held
+from launcher.runner.requests import pending_requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from launcher.runner.slots import Place, Slots
+    from launcher.runner.starter import Starter
+    from launcher.runner.states import States
+
+_TICK_S = 0.25
+_FULL_BYTES = 64 * 1024
+_RETRIED = (names.FAILED, names.STALLED, names.TIMED_OUT)
+
+
+class Loop:
+    """Execute a batch until nothing is left to do, or until told to stop.
+
+    Args:
+        node_lock: held while runs run; one runner of a home at a time.
+        slots: how many runs at a time, and where.
+        clock: seconds that never jump.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        states: States,
+        starter: Starter,
+        *,
+        node_lock: Lock,
+        slots: Slots,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.is_stopping = False
+        self._batch, self._states, self._starter = batch, states, starter
+        self._node_lock, self._has_node = node_lock, False
+        self._slots, self._clock = slots, clock
+        self._active: dict[int, Attempt] = {}
+        self._ended: list[Attempt] = []
+        self._selector = selectors.DefaultSelector()
+        self._wake_read, self._wake_write = os.pipe()
+        self._beat_at = self._tick_at = 0.0
+
+    def run(self) -> None:
+        """Run to the end."""
+        self._listen_to_signals()
+        while not self._is_done():
+            self._tick()
+            self._start_ready()
+            self._conclude_ended()
+            self._prepare_next()
+            self._wait()
+            self._reap()
+            self._look_at_active()
+        self._starter.forget_all()
+        self._states.save_again()
+
+    def stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        """End all runs with grace and leave; what ran is interrupted."""
+        self.is_stopping = True
+
+    # One turn of the loop, in order
+
+    def _is_done(self) -> bool:
+        nothing_left = self.is_stopping or not self._states.queue.count(names.QUEUED)
+        return not self._active and not self._ended and nothing_left
+
+    def _tick(self) -> None:
+        now = self._clock()
+        if now < self._tick_at:
+            return
+        self._tick_at = now + _TICK_S
+        self._carry_out_requests()
+        self._states.save_again()
+        if now >= self._beat_at:
+            self._beat_at = now + names.HEARTBEAT_S
+            write_heartbeat(self._batch)
+
+    def _start_ready(self) -> None:
+        self._cancel_hopeless()
+        if self.is_stopping or not self._may_run():
+            return
+        while (run := self._next_startable()) is not None:
+            place = self._slots.take(self._needs(run))
+            if place is None:
+                return
+            self._start(run, place)
+
+    def _conclude_ended(self) -> None:
+        # Only now, so that the next run already computes while this one's results are made durable.
+        for attempt in self._ended:
+            self._finish(attempt)
+        self._ended.clear()
+
+    def _prepare_next(self) -> None:
+        run = next(self._states.queue.ready(), None) if self._active else None
+        if run is None:
+            return
+        try:
+            self._starter.prepare(run, number=self._states.next_attempt(run))
+        except OSError:
+            return  # it is tried again, and explained, when the run's turn comes
+
+    def _wait(self) -> None:
+        now = self._clock()
+        looks = [attempt.next_look(now) for attempt in self._active.values()]
+        # Without a running run there is either something to start at once, or another batch to wait for.
+        idle = 0.0 if self._has_node else _TICK_S
+        for key, _ in self._selector.select(min(_TICK_S, *looks) if looks else idle):
+            key.data()
+
+    def _reap(self) -> None:
+        pid, status = _wait_for_any()
+        while pid:
+            for attempt in self._active.values():
+                if attempt.pid == pid:
+                    attempt.exited(status)
+            pid, status = _wait_for_any()
+
+    def _look_at_active(self) -> None:
+        now = self._clock()
+        mains = {attempt.pid for attempt in self._active.values()}
+        orphans = (
+            processes.find_children() - mains if any(a.has_exited for a in self._active.values()) else set()
+        )
+        for attempt in tuple(self._active.values()):
+            if self.is_stopping:
+                attempt.end(names.INTERRUPTED, "the runner was told to stop", now=now)
+            attempt.check_limits(now)
+            if attempt.is_over(now, orphans=orphans, is_alone=len(self._active) == 1):
+                self._release(attempt)
+
+    # The life of one run
+
+    def _needs(self, run: int) -> float:
+        needs: float = self._batch.job_of(run)["needs"]["gpus"]
+        return needs
+
+    def _may_run(self) -> bool:
+        if not self._has_node and self._states.queue.count(names.QUEUED) and not self._is_behind_another():
+            self._has_node = self._node_lock.try_to_take()
+        return self._has_node
+
+    def _is_behind_another(self) -> bool:
+        batches, own = os.path.split(self._batch.folder)
+        earlier = (name for name in os.listdir(batches) if name < own)
+        return any(is_held(os.path.join(batches, name, names.RUNNER_LOCK)) for name in earlier)
+
+    def _next_startable(self) -> int | None:
+        # Runs start in order: a large one is never starved by small ones behind it.
+        for run in self._states.queue.ready():
+            if self._slots.can_ever_take(self._needs(run)):
+                return run
+            reason = f"it needs {self._needs(run):g} GPUs, more than this node has"
+            self._states.finish(run, Outcome(names.FAILED, None, None, reason))
+        return None
+
+    def _start(self, run: int, place: Place) -> None:
+        try:
+            self._starter.prepare(run, number=self._states.next_attempt(run))
+            number = self._states.begin(run)
+            attempt = self._starter.start(run, number=number, place=place, now=self._clock())
+        except (OSError, ValueError) as error:
+            self._slots.give_back(place)
+            self._starter.forget(run)
+            self._conclude(run, cannot_start(error, self._batch.runs[run]["argv"][0]))
+            return
+        self._active[run] = attempt
+        self._selector.register(attempt.pipe, selectors.EVENT_READ, lambda: self._take_log(attempt))
+
+    def _take_log(self, attempt: Attempt) -> None:
+        if not attempt.read_log(self._clock()):
+            self._stop_reading(attempt)
+
+    def _stop_reading(self, attempt: Attempt) -> None:
+        if attempt.pipe in self._selector.get_map():
+            self._selector.unregister(attempt.pipe)
+
+    def _release(self, attempt: Attempt) -> None:
+        del self._active[attempt.run]
+        self._slots.give_back(attempt.place)
+        self._stop_reading(attempt)
+        self._ended.append(attempt)
+
+    def _finish(self, attempt: Attempt) -> None:
+        attempt.close()
+        outcome = self._explain(attempt)
+        try:
+            self._starter.workspaces.take_back(attempt.run, since_ns=attempt.since_ns)
+        except OSError as error:
+            reason = explain_os_error("its outputs could not be collected", error)
+            outcome = outcome._replace(state=names.FAILED, reason=reason)
+        self._conclude(attempt.run, outcome)
+
+    def _explain(self, attempt: Attempt) -> Outcome:
+        """Add what only the run's folder or the disk can tell to a plain failure."""
+        outcome = attempt.outcome()
+        if outcome.state != names.FAILED:
+            return outcome
+        verdict = read_json(f"{attempt.folder}/{names.VERDICT}")
+        if isinstance(verdict, dict):
+            self._states.use_up_tries(attempt.run)  # a seed that diverged once diverges again
+            return outcome._replace(reason=str(verdict.get("reason")))
+        if _is_full(self._batch.folder):
+            return outcome._replace(reason=f"the disk is full ({outcome.reason})")
+        return outcome
+
+    def _conclude(self, run: int, outcome: Outcome) -> None:
+        self._states.finish(run, outcome)
+        retries = self._batch.job_of(run)["limits"]["retries"]
+        if outcome.state in _RETRIED and self._states.tries(run) <= retries and not self.is_stopping:
+            self._states.requeue(
+                run, f"attempt {self._states.next_attempt(run) - 1}: {outcome.reason}", is_retry=True
+            )
+
+    # What others ask for
+
+    def _carry_out_requests(self) -> None:
+        for path, request in pending_requests(self._batch.folder):
+            runs = self._batch.indexes_of(request.get("runs", []))
+            match request.get("action"):
+                case "cancel":
+                    self._cancel(runs)
+                case "resume":
+                    self._resume(runs, failed=request["failed"])
+            os.unlink(path)
+
+    def _cancel(self, runs: list[int]) -> None:
+        for run in runs:
+            if run in self._active:
+                self._active[run].end(names.CANCELLED, "stopped by request", now=self._clock())
+            elif self._states.queue.states[run] == names.QUEUED:
+                self._cancel_queued(run, "stopped by request")
+
+    def _cancel_hopeless(self) -> None:
+        for run, job in self._states.queue.hopeless():
+            self._cancel_queued(run, f"{job}, which it comes after, did not wholly succeed")
+
+    def _cancel_queued(self, run: int, reason: str) -> None:
+        self._starter.forget(run)
+        self._states.finish(run, Outcome(names.CANCELLED, None, None, reason))
+
+    def _resume(self, runs: list[int], *, failed: bool) -> None:
+        wanted = names.RESUMABLE | ({names.FAILED} if failed else frozenset())
+        for run in runs:
+            if self._states.queue.states[run] in wanted:
+                self._states.requeue(run, None)
+
+    def _listen_to_signals(self) -> None:
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, lambda: os.read(self._wake_read, 4096))
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def write_heartbeat(batch: Batch) -> None:
+    """Say that this runner lives; on a full disk the lock alone says so."""
+    beat = {
+        "pid": os.getpid(),
+        "boot_id": processes.boot_id(),
+        "version": names.VERSION,
+        "heartbeat_at": utc_now(),
+    }
+    new = batch.path(names.RUNNER + ".new")
+    try:
+        write_file(new, to_json(beat))
+        os.replace(new, batch.path(names.RUNNER))
+    except OSError:
+        return
+
+
+def _wait_for_any() -> tuple[int, int]:
+    try:
+        return os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return 0, 0
+
+
+def _is_full(folder: str) -> bool:
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize < _FULL_BYTES

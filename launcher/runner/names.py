@@ -1,0 +1,58 @@
+"""The words of the protocol: files, folders, states, variables. Everybody imports them from here."""
+
+from __future__ import annotations
+
+SCHEMA = 1
+VERSION = "0.1.0"
+
+# In a home (.launcher)
+BATCHES = "batches"
+RUNNERS = "runner"
+ENVIRONMENTS = "environments"
+NODE_LOCK = "node.lock"
+
+# In a batch
+PLAN = "plan.json"
+CODE = "code"
+RUNNER = "runner.json"
+RUNNER_LOCK = "runner.lock"
+RUNNER_LOG = "runner.log"
+EVENTS = "events.jsonl"
+MANIFEST = "manifest.json"
+REQUESTS = "requests"
+RUNS = "runs"
+
+# In a run
+RUN = "run.json"
+PARAMS = "params.json"
+STATE = "state.json"
+LOG = "log.txt"
+HISTORY = "history.csv"
+METRICS = "metrics.json"
+VERDICT = "verdict.json"
+WORK = "work"
+OUTPUTS = "outputs"
+
+# States of a run
+QUEUED = "queued"
+RUNNING = "running"
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+TIMED_OUT = "timed_out"
+STALLED = "stalled"
+INTERRUPTED = "interrupted"
+CANCELLED = "cancelled"
+STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, STALLED, INTERRUPTED, CANCELLED)
+ENDED = frozenset(STATES) - {QUEUED, RUNNING}
+RESUMABLE = frozenset({INTERRUPTED, CANCELLED, STALLED, TIMED_OUT})
+
+# What a run finds in its environment
+ENV_OUTPUT = "LAUNCHER_OUTPUT"
+ENV_PARAMS = "LAUNCHER_PARAMS"
+ENV_SEED = "LAUNCHER_SEED"
+ENV_RUN = "LAUNCHER_RUN"
+
+HEARTBEAT_S = 10.0
+HEARTBEAT_LOST_S = 120.0
+LOG_LIMIT_BYTES = 64 * 1024 * 1024
+LOG_GAP = "[launcher: {left_out} bytes left out here; the log reached its limit of {limit}]"

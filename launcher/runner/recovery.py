@@ -1,0 +1,54 @@
+"""What a new runner does about its predecessor: end what it left, and take back what it had begun."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from launcher.runner import names, processes
+from launcher.runner.batch import Batch, Outcome
+from launcher.runner.disk import read_json, read_lines
+from launcher.runner.workspace import remove_tree
+
+if TYPE_CHECKING:
+    from launcher.runner.states import States
+
+
+def take_over(batch: Batch, states: States) -> None:
+    """End the processes of runs that were running, and queue these runs again.
+
+    No process of a run may live when the run is started anew, so this comes before anything is started.
+    """
+    left = states.runs_in(names.RUNNING)
+    if left:
+        same_boot = _is_same_boot(batch)
+        reason = "the runner died" if same_boot else "the computer was started anew"
+        leaders = _leaders(batch) if same_boot else {}
+        for run in left:
+            _end_processes(batch, run, leaders)
+            remove_tree(batch.run_path(run, names.WORK))
+            states.finish(run, Outcome(names.INTERRUPTED, None, None, reason))
+    for run in states.runs_in(names.INTERRUPTED):
+        states.requeue(run, None)
+
+
+def _is_same_boot(batch: Batch) -> bool:
+    before = read_json(batch.path(names.RUNNER)) or {}
+    return before.get("boot_id") == processes.boot_id()
+
+
+def _leaders(batch: Batch) -> dict[str, int]:
+    """Return the main process of each run, where it still is the one that the predecessor started."""
+    leaders: dict[str, int] = {}
+    for event in read_lines(batch.path(names.EVENTS)):
+        if event.get("event") == "started":
+            process = processes.find_process(event["pid"])
+            is_it = process is not None and process.started == event["pid_started"]
+            leaders[event["run"]] = event["pid"] if is_it else 0
+    return leaders
+
+
+def _end_processes(batch: Batch, run: int, leaders: dict[str, int]) -> None:
+    leader = leaders.get(batch.runs[run]["id"])
+    marker = os.fsencode(f"{names.ENV_OUTPUT}={batch.run_path(run, names.OUTPUTS)}")
+    processes.end_at_once(leaders=[leader] if leader else (), marker=marker)

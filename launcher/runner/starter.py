@@ -1,0 +1,101 @@
+"""Make a run's folder ready and start its process. Writes what the run reads, no state."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from launcher.runner import names, processes
+from launcher.runner.attempt import Attempt
+from launcher.runner.batch import utc_now
+from launcher.runner.disk import to_json, unlink, write_file
+from launcher.runner.environment import Environments
+from launcher.runner.workspace import Workspaces
+
+if TYPE_CHECKING:
+    from launcher.runner.batch import Batch
+    from launcher.runner.disk import Journal
+    from launcher.runner.slots import Place
+
+
+class Starter:
+    """Prepare runs, also ahead of their time, and start them.
+
+    Args:
+        gpus: all GPUs that runs may see.
+        python: the interpreter of jobs that name no environment.
+        grace_s: the time between SIGTERM and SIGKILL.
+    """
+
+    def __init__(
+        self, batch: Batch, *, journal: Journal, gpus: tuple[str, ...], python: str, grace_s: float
+    ) -> None:
+        self._batch, self._journal, self._grace_s = batch, journal, grace_s
+        self._environments = Environments(batch, gpus=gpus, python=python)
+        self.workspaces = Workspaces(batch)
+        self._prepared: set[int] = set()
+
+    def prepare(self, run: int, *, number: int) -> None:
+        """Write the run's inputs and its own copy of the code; without effect where that is done.
+
+        Raises:
+            OSError: the folder could not be made, on a full disk for example.
+        """
+        if run in self._prepared:
+            return
+        folder = self._batch.run_path(run)
+        if not os.path.isdir(f"{folder}/{names.OUTPUTS}"):
+            os.makedirs(f"{folder}/{names.OUTPUTS}")
+        write_file(f"{folder}/{names.RUN}", to_json(self._batch.describe(run, attempt=number)))
+        write_file(f"{folder}/{names.PARAMS}", to_json(self._batch.params_of(run)))
+        unlink(f"{folder}/{names.VERDICT}")
+        self.workspaces.give(run)
+        self._prepared.add(run)
+
+    def start(self, run: int, *, number: int, place: Place, now: float) -> Attempt:
+        """Start a prepared run.
+
+        Raises:
+            OSError: there is no such program, or no room.
+            ValueError: an argument holds a NUL.
+        """
+        self._prepared.remove(run)
+        limits = self._batch.job_of(run)["limits"]
+        attempt = Attempt(
+            run,
+            number=number,
+            place=place,
+            folder=self._batch.run_path(run),
+            run_s=limits["run_s"],
+            stall_s=limits["stall_s"],
+            grace_s=self._grace_s,
+        )
+        try:
+            argv, environment = self._batch.runs[run]["argv"], self._environments.of(run, place)
+            attempt.start(argv, environment=environment, now=now)
+        except (OSError, ValueError):
+            attempt.close()
+            raise
+        self._tell(run, attempt)
+        return attempt
+
+    def forget(self, run: int) -> None:
+        """Remove what was prepared for a run that will not start."""
+        self._prepared.discard(run)
+        self.workspaces.drop(run)
+
+    def forget_all(self) -> None:
+        """Remove whatever is prepared."""
+        self._prepared.clear()
+        self.workspaces.drop_all()
+
+    def _tell(self, run: int, attempt: Attempt) -> None:
+        process = processes.find_process(attempt.pid)
+        self._journal.append(
+            at=utc_now(),
+            event="started",
+            run=self._batch.runs[run]["id"],
+            attempt=attempt.number,
+            pid=attempt.pid,
+            pid_started=process and process.started,
+        )

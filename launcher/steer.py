@@ -1,0 +1,76 @@
+"""Talk to the runner of a batch: start it, cancel, resume. Works on any node, by argv alone."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from launcher.errors import NodeError
+from launcher.nodes.runner_zip import runner_zip
+from launcher.runner import names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import PurePath
+
+    from launcher.nodes.node import Node
+
+_REQUEST_TIMEOUT_S = 60.0
+_INSTALL_TIMEOUT_S = 3600.0
+
+
+def start_runner(node: Node, batch_id: str) -> None:
+    """Start the runner of a batch; without effect where one is at work."""
+    batch = _batch_on(node, batch_id)
+    argv = [*_runner(node), "run", str(batch), "--python", node.python]
+    node.start(argv, log=batch / names.RUNNER_LOG)
+
+
+def cancel(node: Node, batch_id: str, *, runs: Sequence[str] = ()) -> None:
+    """Cancel runs, by default all: what runs is ended, what is queued never starts."""
+    _request(node, "cancel", str(_batch_on(node, batch_id)), *runs)
+    start_runner(node, batch_id)
+
+
+def resume(node: Node, batch_id: str, *, failed: bool = False) -> None:
+    """Queue again what did not come to its end, and failed runs as well where `failed`."""
+    _request(node, "resume", str(_batch_on(node, batch_id)), *(["--failed"] if failed else []))
+    start_runner(node, batch_id)
+
+
+def install_environment(node: Node, batch_id: str, *, sha256: str) -> None:
+    """Install a job's environment on the node, once per content of its requirements."""
+    requirements = _batch_on(node, batch_id) / names.ENVIRONMENTS / f"{sha256}.txt"
+    argv = ["install", str(node.home), sha256, str(requirements), "--python", node.python]
+    done = node.run([*_runner(node), *argv], timeout_s=_INSTALL_TIMEOUT_S)
+    if done.exit_code:
+        lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        cause = next(
+            (line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no output"
+        )
+        raise NodeError(
+            f"The environment could not be installed: {cause}", f"Mend {requirements.name}'s source."
+        )
+
+
+def _request(node: Node, *arguments: str) -> None:
+    done = node.run([*_runner(node), *arguments], timeout_s=_REQUEST_TIMEOUT_S)
+    if done.exit_code:
+        message = done.stderr.decode(errors="replace").strip().splitlines()
+        raise NodeError(f"The request was not taken: {message[-1] if message else 'no output'}", "Try again.")
+
+
+def _batch_on(node: Node, batch_id: str) -> PurePath:
+    return node.home / names.BATCHES / batch_id
+
+
+def _runner(node: Node) -> list[str]:
+    """Return the start of every command to the runner, which is brought to the node where it is not there."""
+    content = runner_zip()
+    name = f"{hashlib.sha256(content).hexdigest()[:16]}.pyz"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, name).write_bytes(content)
+        node.send(Path(folder), to=node.home / names.RUNNERS)
+    return [node.python, "-I", "-S", str(node.home / names.RUNNERS / name)]

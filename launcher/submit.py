@@ -1,0 +1,47 @@
+"""Carry out a plan: freeze it, get a node, bring the batch there, start its runner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from launcher.freeze import freeze
+from launcher.runner import names
+from launcher.steer import install_environment, start_runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+    from random import Random
+
+    from launcher.draft import Draft
+    from launcher.targets.target import Target
+
+
+def submit(
+    draft: Draft,
+    *,
+    home: Path,
+    target: Target,
+    now: datetime,
+    random: Random,
+    tell: Callable[[str], None],
+) -> Path:
+    """Submit a batch and return once its runner is at work.
+
+    Args:
+        draft: what to carry out.
+        home: the folder `.launcher` of the project.
+        tell: takes lines about what happens.
+
+    Returns:
+        the batch folder at home.
+    """
+    batch = freeze(draft, home=home, now=now, random=random)
+    with target.acquire(draft.plan) as node:
+        node.send(batch, to=node.home / names.BATCHES / batch.name)
+        for sha256 in draft.requirements:
+            tell(f"installing environment {sha256[:8]} (once)")
+            install_environment(node, batch.name, sha256=sha256)
+        start_runner(node, batch.name)
+    return batch

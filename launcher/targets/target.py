@@ -1,0 +1,25 @@
+"""What every source of nodes must be able to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from launcher.nodes.node import Node
+    from launcher.plan.values import Fleet, Plan
+
+
+class Target(Protocol):
+    """Where nodes come from."""
+
+    @property
+    def name(self) -> str:
+        """The word after `--on`."""
+
+    def fleet(self) -> Fleet:
+        """Return what exists now, as the plan needs to know it; buys nothing."""
+
+    def acquire(self, plan: Plan) -> AbstractContextManager[Node]:
+        """Give a node for a plan; on leaving it is released as the plan says."""
