@@ -67,9 +67,8 @@ class HistoryFile:
 
     def _catch_up(self) -> None:
         """Read what another process, or an earlier attempt, has written since we last looked."""
-        try:
-            status = os.stat(self._path)
-        except FileNotFoundError:
+        status = os.stat(self._path) if os.path.exists(self._path) else None
+        if status is None or status.st_size == 0:
             self._columns, self._inode, self._size = [], -1, 0
             return
         if (status.st_ino, status.st_size) == (self._inode, self._size):
@@ -117,13 +116,14 @@ class HistoryFile:
 
 
 def _column(name: str) -> str:
+    name = name.encode("utf-8", "backslashreplace").decode()
     return _PREFIX + name if name in _OWN or name.startswith(_PREFIX) else name
 
 
 def _to_line(cells: Iterator[str] | Sequence[str]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    csv.writer(text, lineterminator="\r\n").writerow(cells)  # of which it quotes both where a name has them
+    return text.getvalue().removesuffix("\r\n").encode() + b"\n"
 
 
 def _read_header(file: BinaryIO) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, int]
 _ANY_VARIANT = -1
-_MEASURED = (names.FAILED, names.TIMED_OUT, names.STALLED)
+_MEASURED = (names.SUCCEEDED, names.FAILED, names.TIMED_OUT, names.STALLED)
 
 
 class Estimate(NamedTuple):
@@ -58,11 +58,14 @@ def _measure(runs: Iterable[RunRecord]) -> dict[Key, float]:
     good: dict[Key, list[float]] = {}
     bad: dict[Key, list[float]] = {}
     for run in runs:
-        kept = good if run.state == names.SUCCEEDED else bad if run.state in _MEASURED else None
-        if kept is not None and (seconds := duration_s(run)) is not None:
-            for variant in (run.variant, _ANY_VARIANT):
-                kept.setdefault((run.job, variant), []).append(seconds)
-    return {key: _median(values) for key, values in (bad | good).items()}
+        if run.state not in _MEASURED or (seconds := duration_s(run)) is None:
+            continue
+        kind = good if run.state == names.SUCCEEDED else bad
+        for variant in (run.variant, _ANY_VARIANT):
+            kind.setdefault((run.job, variant), []).append(seconds)
+    measured = {job for job, _ in good}
+    kept = good | {key: values for key, values in bad.items() if key[0] not in measured}
+    return {key: _median(values) for key, values in kept.items()}
 
 
 def _median(values: Sequence[float]) -> float:

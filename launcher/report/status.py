@@ -148,29 +148,31 @@ def _next(batch: BatchRecord) -> list[str]:
 
 def _commands(batch: BatchRecord, states: set[str]) -> Iterable[tuple[str, str]]:
     if batch.state == names.QUEUED and not batch.runner.alive:
-        yield f"launcher resume {batch.id}", "start it: no runner is at work on it"
+        yield f"launcher resume {clean(batch.id)}", "start it: no runner is at work on it"
     elif batch.state == names.QUEUED:
-        yield f"launcher attach {batch.id}", "wait for it: it starts when the batches before it have ended"
+        yield (
+            f"launcher attach {clean(batch.id)}",
+            "wait for it: it starts when the batches before it have ended",
+        )
     if batch.state == names.RUNNING:
-        yield f"launcher attach {batch.id}", "follow it"
+        yield f"launcher attach {clean(batch.id)}", "follow it"
         yield from _look_at(batch, (names.RUNNING,), "-f ", "see what it prints")
-        yield f"launcher stop {batch.id}", "end it"
+        yield f"launcher stop {clean(batch.id)}", "end it"
     if batch.state == names.INTERRUPTED or (
         batch.state in {names.FAILED, names.CANCELLED} and states & names.RESUMABLE
     ):
-        yield f"launcher resume {batch.id}", "go on where it stopped"
+        yield f"launcher resume {clean(batch.id)}", "go on where it stopped"
     if states & set(FAILED):
         yield from _look_at(batch, FAILED, "", "see why it failed")
     if names.FAILED in states and batch.state == names.FAILED:
-        yield f"launcher resume {batch.id} --failed", "run the failed ones again"
+        yield f"launcher resume {clean(batch.id)} --failed", "run the failed ones again"
     if names.SUCCEEDED in states or batch.skipped:
-        yield f"launcher compare {batch.id}", "compare the variants"
+        yield f"launcher compare {clean(batch.id)}", "compare the variants"
 
 
 def _look_at(batch: BatchRecord, states: Sequence[str], flag: str, what: str) -> Iterable[tuple[str, str]]:
-    first = next((run for run in batch.runs if run.state in states), None)
-    if first is not None:
-        yield f"launcher logs {flag}{batch.id}/{clean(first.id)}", what
+    for run in [run for run in batch.runs if run.state in states][:1]:
+        yield f"launcher logs {flag}{clean(batch.id)}/{clean(run.id)}", what
 
 
 def _more(count: int, word: str) -> list[str]:

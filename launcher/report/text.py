@@ -38,13 +38,10 @@ def cut(text: str, columns: int) -> str:
     """Shorten a text to so many columns; an ellipsis says that it was."""
     if columns_of(text) <= columns:
         return text
-    kept, room = [], columns - 1
-    for each in text:
-        room -= _columns_of_one(each)
-        if room < 0:
-            break
-        kept.append(each)
-    return "".join(kept) + "…"
+    end, room = 0, columns - 1
+    while (room := room - _columns_of_one(text[end])) >= 0:
+        end += 1
+    return text[:end] + "…"
 
 
 def wrap(text: str, columns: int, *, indent: str = "") -> list[str]:

@@ -7,7 +7,7 @@ which is written once.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from launcher.errors import UsageError
 from launcher.results.plan_file import read_plan
@@ -48,9 +48,9 @@ def find_batch(home: Path, prefix: str | None = None) -> Path:
     ids = [batch.name for batch in batches]
     found = match_prefix(prefix, ids)
     if not found:
-        _refuse("batch", prefix, ids)
+        raise _unknown("batch", prefix, ids)
     if len(found) > 1:
-        _refuse_several("batches", prefix, found)
+        raise _ambiguous("batches", prefix, found)
     return home / names.BATCHES / found[0]
 
 
@@ -68,17 +68,15 @@ def find_run(home: Path, prefix: str, batch: str | None = None) -> FoundRun:
     if batch is None and "/" in prefix:
         batch, prefix = prefix.split("/", 1)
     newest = find_batch(home, batch)
-    ids = _read_ids(newest)
+    ids = _read_ids_if_possible(newest) if batch is None else _read_ids(newest)
     found = match_prefix(prefix, ids)
     if len(found) > 1:
-        _refuse_several(f"runs of {newest.name}", prefix, found)
+        raise _ambiguous(f"runs of {newest.name}", prefix, found)
     if found:
         return FoundRun(newest, found[0])
-    return (
-        _find_in_older(home, prefix, ids)
-        if batch is None
-        else _refuse("run", prefix, ids, f" in {newest.name}")
-    )
+    if batch is not None:
+        raise _unknown("run", prefix, ids, f" in {newest.name}")
+    return _find_in_older(home, prefix, ids)
 
 
 def match_prefix(prefix: str, ids: Sequence[str]) -> tuple[str, ...]:
@@ -93,9 +91,9 @@ def _find_in_older(home: Path, prefix: str, newest_ids: Sequence[str]) -> FoundR
         for run in match_prefix(prefix, _read_ids_if_possible(batch))
     ]
     if not found:
-        _refuse("run", prefix, newest_ids)
+        raise _unknown("run", prefix, newest_ids)
     if len(found) > 1:
-        _refuse_several("runs", prefix, [f"{each.batch.name}/{each.run}" for each in found])
+        raise _ambiguous("runs", prefix, [f"{each.batch.name}/{each.run}" for each in found])
     return found[0]
 
 
@@ -117,17 +115,17 @@ def _age(batch: str) -> int | None:
         return None
 
 
-def _refuse(kind: str, prefix: str, ids: Sequence[str], where: str = "") -> NoReturn:
+def _unknown(kind: str, prefix: str, ids: Sequence[str], where: str = "") -> UsageError:
     from difflib import get_close_matches  # noqa: PLC0415  # only ever needed here, and 3 ms to import
 
     close = [each for each in ids if prefix and prefix in each] or get_close_matches(prefix, ids, SHOWN, 0.5)
     todo = f"Did you mean {_listing(close)}?" if close else f"There are: {_listing(ids) or 'none'}."
-    raise UsageError(f"No {kind}{where} begins with {prefix!r}.", todo)
+    return UsageError(f"No {kind}{where} begins with {prefix!r}.", todo)
 
 
-def _refuse_several(kind: str, prefix: str, found: Sequence[str]) -> NoReturn:
-    raise UsageError(
-        f"{len(found)} {kind} begin with {prefix!r}: {_listing(found)}.",
+def _ambiguous(kind: str, prefix: str, found: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"{len(found):,} {kind} begin with {prefix!r}: {_listing(found)}.",
         "Write more of the one that you mean.",
     )
 

@@ -1,4 +1,4 @@
-"""The job folder as it was at submit: what is taken, what is left out, and a copy that nothing done later can reach."""
+"""The job folder as it was at submit: what is taken or left out, and a copy that later edits do not reach."""
 
 from launcher.snapshot.copying import copy_tree
 from launcher.snapshot.scan import scan

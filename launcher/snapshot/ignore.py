@@ -1,10 +1,12 @@
 """Ignore files: which rule, if any, leaves an entry of a folder out. Reads ignore files, nothing else.
 
-The rules are git's. In each folder `.gitignore` and `.launcherignore` count, the nearer file before the farther, the last line of a file
-before the first; a `.launcherignore`, wherever it stands, is asked before any `.gitignore`, so `!data/` there brings back
-what git must not see and a run needs. Files above the job folder count up to the root of its git repository. Only these files decide:
-that git tracks a file, or what one user's own git settings ignore, is not asked, because a batch must not depend on them.
+The rules are git's. In each folder `.gitignore` and `.launcherignore` count, the nearer file before the
+farther, the last line of a file before the first; a `.launcherignore`, wherever it stands, is asked before any
+`.gitignore`, so `!data/` there brings back what git must not see and a run needs. Files above the job folder
+count up to the root of its git repository. Only these files decide: that git tracks a file, or what one user's
+own git settings ignore, is not asked, because a batch must not depend on them.
 """
+# ruff: noqa: PTH118, PTH120, PTH123 - names are bytes here, and pathlib knows only text
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ class RuleFile:
 
 @dataclass(frozen=True, slots=True)
 class Ignores:
-    """All rules that hold in one folder. Paths are bytes seen from the top: the repository's root, else the job folder."""
+    """All rules that hold in one folder. Paths are seen from the top: the repository's root or the job folder."""
 
     launcher_files: tuple[RuleFile, ...] = ()
     git_files: tuple[RuleFile, ...] = ()
@@ -74,7 +76,7 @@ class Ignores:
 
 
 def find_ignores(folder: bytes) -> tuple[Ignores, bytes]:
-    """Return the rules that hold in the job folder (absolute, no links), and its own path seen from the top."""
+    """Return the rules that hold in the job folder (absolute, no links), and its path seen from the top."""
     top = _repository_root(folder) or folder
     ignores = Ignores().enter(top, base=b"")
     at, base = top, b""
@@ -85,7 +87,7 @@ def find_ignores(folder: bytes) -> tuple[Ignores, bytes]:
 
 
 def read_rules(text: bytes) -> tuple[Rule, ...]:
-    """Read an ignore file's lines as git does: `#` begins a comment only in the first column, spaces at the end do not count."""
+    """Read lines as git does: `#` is a comment only in the first column, spaces at the end do not count."""
     lines = text.removeprefix(_BYTE_ORDER_MARK).split(b"\n")
     return tuple(rule for line in lines if (rule := _read_rule(line.removesuffix(b"\r"))) is not None)
 
@@ -133,7 +135,7 @@ def _read_file(folder: bytes, name: bytes, *, base: bytes) -> tuple[RuleFile, ..
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return ()
-        with open(path, "rb") as file:  # noqa: PTH123 - names are bytes here
+        with open(path, "rb") as file:
             text = file.read()
     except FileNotFoundError:
         return ()

@@ -1,4 +1,5 @@
-"""Links in a job folder: where they lead, and that it is not out of the folder. Reads links, changes nothing."""
+"""Links in a job folder: where they lead, and that it is not out of it. Reads links, changes nothing."""
+# ruff: noqa: PTH115, PTH117, PTH118 - names are bytes here, and pathlib knows only text
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ class _LeavesError(Exception):
 def read_link(root: bytes, path: bytes) -> str:
     """Return what the link at `path` below `root` points to, as the copy must say it.
 
-    A relative target stays as it is written. An absolute one that points into the folder becomes relative: in the copy
-    it would go on pointing at the files that the user edits.
+    A relative target stays as it is written. An absolute one that points into the folder becomes relative: in
+    the copy it would go on pointing at the files that the user edits.
 
     Args:
         root: the job folder, absolute, without links in it.
@@ -33,8 +34,9 @@ def read_link(root: bytes, path: bytes) -> str:
         steps = _steps(root, target)
         _walk(root, [] if os.path.isabs(target) else above, steps)
     except _LeavesError:
+        name = show(os.path.join(root, path))
         raise UsageError(
-            f"{show(os.path.join(root, path))} is a link that leaves the job's folder: it points to {show(target)}.",
+            f"{name} is a link that leaves the job's folder: it points to {show(target)}.",
             "Copy what it points to into the folder, or name the link in .launcherignore.",
         ) from None
     if not os.path.isabs(target):
@@ -69,8 +71,8 @@ def _steps(root: bytes, target: bytes) -> list[bytes]:
 
 
 def _below(root: bytes, target: bytes) -> bytes:
-    # Only what stands before the last name is resolved: the last may be a link inside the folder, and stays one.
-    folder, name = os.path.split(target.rstrip(b"/"))
+    # Only what stands before the last name is resolved: the last may be a link in the folder, and stays one.
+    folder, name = os.path.split(target.rstrip(b"/") or b"/")
     real = os.path.join(os.path.realpath(folder), name)
     if os.path.realpath(target) == root:
         return b""

@@ -1,9 +1,10 @@
 """Look at a job folder and say what a batch takes of it. Reads only; follows no link; each file is read once.
 
-Never taken, whatever the ignore files say: version control (.git .hg .svn), launcher's own home (.launcher), caches that any run makes anew
-(__pycache__ .ipynb_checkpoints .pytest_cache .mypy_cache .ruff_cache .hypothesis .DS_Store), virtual environments (.venv, and any
-folder with a pyvenv.cfg), and what is no file: sockets, pipes, devices.
+Never taken, whatever the ignore files say: version control (.git .hg .svn), launcher's own home (.launcher), what
+programs make anew (__pycache__ .ipynb_checkpoints .pytest_cache .mypy_cache .ruff_cache .hypothesis .DS_Store),
+virtual environments (.venv, any folder with a pyvenv.cfg), and what is no file: sockets, pipes, devices.
 """
+# ruff: noqa: PTH118 - names are bytes here, and pathlib knows only text
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from launcher.snapshot.show import show
 from launcher.snapshot.tree import Entry, LeftOut, Tree
 
 if TYPE_CHECKING:
+    from io import FileIO
     from pathlib import Path
 
 NEVER_TAKEN = frozenset(
@@ -61,7 +63,7 @@ def scan(folder: Path) -> Tree:
     """Return what a batch takes of `folder`.
 
     Raises:
-        UsageError: a link leaves the folder, something cannot be read or does not hold still, or nothing is left to take.
+        UsageError: a link leaves the folder, something cannot be read or keeps changing, or nothing is left.
     """
     root = os.path.realpath(os.fsencode(folder))
     try:
@@ -84,15 +86,17 @@ class _Scan:
 
     def __init__(self, root: bytes) -> None:
         self._root = root
-        self._entries: dict[bytes, Entry] = {}
-        self._left_out: dict[bytes, LeftOut] = {}
+        self._entries: list[Entry] = []
+        self._left_out: list[LeftOut] = []
 
     def run(self) -> Tree:
         ignores, self._base = find_ignores(self._root)
         ahead = [_Folder(b"", ignores)]
         while ahead:
             ahead.extend(self._visit(ahead.pop()))
-        return Tree(_by_path(self._entries), _by_path(self._left_out))
+        return Tree(
+            tuple(sorted(self._entries, key=_path_bytes)), tuple(sorted(self._left_out, key=_path_bytes))
+        )
 
     def _visit(self, folder: _Folder) -> list[_Folder]:
         """Take what one folder holds; return the folders in it."""
@@ -102,9 +106,9 @@ class _Scan:
                 path = folder.path + b"/" + item.name if folder.path else item.name
                 reason = self._reason(path, item, folder.ignores)
                 if reason is not None:
-                    self._left_out[path] = LeftOut(os.fsdecode(path), reason)
+                    self._left_out.append(LeftOut(os.fsdecode(path), reason))
                     continue
-                self._entries[path] = self._entry(path, item)
+                self._entries.append(self._entry(path, item))
                 if item.is_dir(follow_symlinks=False):
                     inner.append(
                         _Folder(path, folder.ignores.enter(item.path, base=self._base + path + b"/"))
@@ -131,8 +135,8 @@ class _Scan:
         return _read_file(item.path, name)
 
 
-def _by_path[T](found: dict[bytes, T]) -> tuple[T, ...]:
-    return tuple(found[path] for path in sorted(found))
+def _path_bytes(found: Entry | LeftOut) -> bytes:
+    return os.fsencode(found.path)
 
 
 def _read_file(path: bytes, name: str) -> Entry:
@@ -149,7 +153,7 @@ def _read_file(path: bytes, name: str) -> Entry:
 
 
 def _read_once(path: bytes, name: str) -> Entry:
-    with open(os.open(path, open_flags()), "rb", buffering=0) as file:
+    with open_source(path) as file:
         before = os.fstat(file.fileno())
         digest, size = hashlib.sha256(), 0
         while size <= before.st_size and (chunk := file.read(min(CHUNK_BYTES, before.st_size - size + 1))):
@@ -161,11 +165,10 @@ def _read_once(path: bytes, name: str) -> Entry:
     return Entry(name, "file", before.st_mode & PERMISSIONS, size, digest.hexdigest())
 
 
-def open_flags() -> int:
-    """Return how a source is opened: a file that became a link or a pipe since it was listed is not followed, nor waited for."""
-    return os.O_RDONLY | sum(
-        getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")
-    )
+def open_source(path: bytes | Path) -> FileIO:
+    """Open a file for reading; one that became a link or a pipe meanwhile is not followed, nor waited for."""
+    flags = (getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"))
+    return os.fdopen(os.open(path, os.O_RDONLY | sum(flags)), "rb", buffering=0)
 
 
 def _odd_kind(mode: int) -> str:

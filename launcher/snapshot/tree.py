@@ -1,4 +1,4 @@
-"""What a job folder holds at one moment: plain values, and the listing that travels beside the code. Reads no job folder."""
+"""What a job folder holds at one moment: plain values, and their listing. Reads no job folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _EXECUTABLE = 0o100
 class Entry:
     """One file, folder or link.
 
-    `path` is relative with forward slashes, bytes that are not UTF-8 as surrogate escapes. `sha256` is a file's, `target` a link's.
+    `path` is relative with forward slashes, bytes that are not UTF-8 as surrogate escapes. `sha256` is a
+    file's, `target` a link's.
     """
 
     path: str
@@ -40,7 +41,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The entries of a folder, sorted by the bytes of their paths, so that a folder stands before what it holds."""
+    """The entries of a folder, sorted by the bytes of their paths: a folder stands before what it holds."""
 
     entries: tuple[Entry, ...]
     left_out: tuple[LeftOut, ...] = ()
@@ -59,7 +60,8 @@ class Tree:
     def sha256(self) -> str:
         """The hash of all that a run can depend on.
 
-        Of permissions only a file's executable bit counts, as in git: a clone under another umask is the same code. Times do not count.
+        Of permissions only a file's executable bit counts, as in git: a clone under another umask is the same
+        code. Times do not count.
         """
         digest = hashlib.sha256()
         for entry in self.entries:

@@ -1,8 +1,8 @@
-"""Translate one pattern of an ignore file into a regular expression over bytes, as git's own matcher reads it.
+"""Translate one pattern of an ignore file into a regular expression over bytes, as git's matcher reads it.
 
-Bytes, because git counts bytes: a `?` does not match `é`, and names need not be UTF-8. A library was tried first (pathspec):
-it reads names with newlines, `[[:digit:]]`, escaped brackets and tabs at the end of a line otherwise than git does, and what it then
-leaves out or takes is somebody's data. This module knows neither files nor folders.
+Bytes, because git counts bytes: a `?` does not match `é`, and names need not be UTF-8. The library for this
+(pathspec) was tried first; it reads LIBRARY otherwise than git does, and
+what is then taken or left out is somebody's data. This module knows neither files nor folders.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class _NeverMatchesError(Exception):
 
 
 def translate(pattern: bytes) -> re.Pattern[bytes]:
-    """Return the expression whose `fullmatch` says what `pattern` matches; a `/` is only matched by a `/` or by `**`."""
-    # Git compares what stands before the first wildcard as it is, and only the rest as a pattern: `a**/b` is `a`, then `**/b`.
+    """Return the expression whose `fullmatch` is git's match; only a `/` or a `**` matches a `/`."""
+    # Git compares what stands before the first wildcard as it is, the rest as a pattern: `a**/b` is `a`, `**/b`.
     start = next((at for at, byte in enumerate(pattern) if byte in _SPECIAL), len(pattern))
     try:
         expression = re.escape(pattern[:start]) + b"".join(_pieces(pattern[start:]))

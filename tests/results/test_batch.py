@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -105,26 +106,26 @@ def test_a_batch_without_a_run_has_no_times(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("states", "has_runner", "is_alive", "expected"),
     [
-        (["queued", "queued", "queued"], False, False, "queued"),
-        (["queued", "queued", "queued"], True, False, "interrupted"),
-        (["queued", "queued", "queued"], True, True, "queued"),
-        (["running", "queued", "queued"], True, True, "running"),
-        (["running", "queued", "queued"], True, False, "interrupted"),
-        (["succeeded", "queued", "queued"], True, True, "running"),
-        (["succeeded", "queued", "queued"], True, False, "interrupted"),
-        (["succeeded", "queued", "queued"], False, False, "interrupted"),
-        (["interrupted", "succeeded", "failed"], True, True, "running"),
-        (["interrupted", "succeeded", "failed"], True, False, "interrupted"),
-        (["failed", "cancelled", "succeeded"], True, False, "failed"),
-        (["timed_out", "succeeded", "succeeded"], True, False, "failed"),
-        (["stalled", "succeeded", "succeeded"], True, False, "failed"),
-        (["cancelled", "succeeded", "succeeded"], True, False, "cancelled"),
-        (["succeeded", "succeeded", "succeeded"], True, False, "succeeded"),
-        (["succeeded", "succeeded", "succeeded"], True, True, "succeeded"),
+        (["queued", "queued", "queued"], 0, 0, "queued"),
+        (["queued", "queued", "queued"], 1, 0, "interrupted"),
+        (["queued", "queued", "queued"], 1, 1, "queued"),
+        (["running", "queued", "queued"], 1, 1, "running"),
+        (["running", "queued", "queued"], 1, 0, "interrupted"),
+        (["succeeded", "queued", "queued"], 1, 1, "running"),
+        (["succeeded", "queued", "queued"], 1, 0, "interrupted"),
+        (["succeeded", "queued", "queued"], 0, 0, "interrupted"),
+        (["interrupted", "succeeded", "failed"], 1, 1, "running"),
+        (["interrupted", "succeeded", "failed"], 1, 0, "interrupted"),
+        (["failed", "cancelled", "succeeded"], 1, 0, "failed"),
+        (["timed_out", "succeeded", "succeeded"], 1, 0, "failed"),
+        (["stalled", "succeeded", "succeeded"], 1, 0, "failed"),
+        (["cancelled", "succeeded", "succeeded"], 1, 0, "cancelled"),
+        (["succeeded", "succeeded", "succeeded"], 1, 0, "succeeded"),
+        (["succeeded", "succeeded", "succeeded"], 1, 1, "succeeded"),
     ],
 )
 def test_the_state_of_a_batch_follows_from_its_runs_and_its_runner(
-    batch: BatchFolder, states: list[str], has_runner: bool, is_alive: bool, expected: str
+    batch: BatchFolder, states: list[str], has_runner: int, is_alive: int, expected: str
 ) -> None:
     for run, state in enumerate(states):
         if state != "queued":
@@ -233,11 +234,14 @@ def test_a_damaged_runner_file_is_no_sign_of_life(batch: BatchFolder, content: b
     assert (record.state, record.runner.alive, record.runner.started) == ("interrupted", False, True)
 
 
-def test_a_lock_that_cannot_be_looked_at_is_not_held(batch: BatchFolder) -> None:
+def test_a_file_system_without_locks_has_no_living_runner(
+    batch: BatchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
     batch.set_runner()
-    (batch.folder / "runner.lock").unlink()
-    os.mkfifo(batch.folder / "elsewhere")
-    (batch.folder / "runner.lock").mkdir()
+    monkeypatch.setattr(fcntl, "flock", refuse)
 
     assert not read(batch).runner.alive
 
@@ -358,7 +362,14 @@ def test_a_state_that_is_a_pipe_or_a_folder_does_not_hang(batch: BatchFolder) ->
 
 
 def test_a_state_of_wrong_types_keeps_what_is_right(batch: BatchFolder) -> None:
-    wrong = {"exit_code": "1", "signal": [9], "attempt": True, "started_at": 5, "ended_at": {}, "reason": 7}
+    wrong: dict[str, Any] = {
+        "exit_code": "1",
+        "signal": [9],
+        "attempt": True,
+        "started_at": 5,
+        "ended_at": {},
+        "reason": 7,
+    }
     batch.set_state(0, "failed", **wrong)
 
     run = read(batch).runs[0]
@@ -374,7 +385,7 @@ def test_a_state_of_wrong_types_keeps_what_is_right(batch: BatchFolder) -> None:
     )
 
 
-def test_a_very_large_state_is_damaged(batch: BatchFolder) -> None:
+def test_a_state_is_read_up_to_a_megabyte(batch: BatchFolder) -> None:
     (batch.run_folder(0) / "state.json").write_bytes(b'{"state": "succeeded"}' + b" " * (1 << 21))
 
     assert read(batch).runs[0].state == "succeeded"
