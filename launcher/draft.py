@@ -6,8 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from launcher.plan import make_plan
-from launcher.plan.values import FinishedRun
+from launcher.plan import FinishedRun, make_plan
 from launcher.results.finished import finished_runs
 from launcher.snapshot import scan
 from launcher.spec import load_jobs

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launcher.runner import names
-from launcher.snapshot.copy import copy_tree
-from launcher.snapshot.listing import write_listing
+from launcher.snapshot import copy_tree, write_listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

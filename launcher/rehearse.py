@@ -96,7 +96,7 @@ def _shorten(draft: Draft, limit_s: float) -> Draft:
     runs = tuple(first[index] for index in sorted(first))
     slots = max(1, (os.cpu_count() or 1) // 2)
     return dataclasses.replace(
-        draft, plan=dataclasses.replace(plan, jobs=jobs, runs=runs, slots=slots, cpu=True, skipped=())
+        draft, plan=dataclasses.replace(plan, jobs=jobs, runs=runs, slots=slots, cpu=True, already=())
     )
 
 

@@ -48,13 +48,15 @@ def _copy_log(batch: Path, run: str, *, follow: bool) -> None:
 
 
 def _write(content: bytes) -> None:
-    from launcher.report.text import clean_log
-
-    if sys.stdout.isatty():
-        click.echo(clean_log(content), nl=False)
-    else:
+    if not sys.stdout.isatty():
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
+        return
+    from launcher.report.text import clean
+
+    # A terminal obeys what it is sent, so a log's control codes never reach it.
+    lines = content.decode("utf-8", "replace").split("\n")
+    click.echo("\n".join(clean(line.rstrip("\r").rpartition("\r")[2]) for line in lines), nl=False)
 
 
 def _is_over(batch: Path, run: str) -> bool:

@@ -19,7 +19,7 @@ _INTERRUPTED = 130
 
 
 def run_and_exit(command: click.Command) -> int:
-    """Run a command line. Returns: the exit code; errors are told in two lines: what happened, what to do."""
+    """Run a command line. Returns: the exit code; errors are told as what happened and what to do."""
     try:
         code = command.main(standalone_mode=False)
     except LauncherError as error:

@@ -60,7 +60,7 @@ def _tell(job: Rehearsed) -> bool:
         return True
     if job.state == names.TIMED_OUT:
         click.echo(
-            f"{click.style('long', fg='yellow')}  {job.job}  nothing failed in {job.seconds:.0f} s, then it was ended"
+            f"{click.style('long', fg='yellow')}  {job.job}  ended after {job.seconds:.0f} s, nothing had failed"
         )
         return True
     click.echo(f"{click.style('fails', fg='red')} {job.job}  {clean(job.reason or job.state)}")

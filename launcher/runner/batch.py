@@ -62,7 +62,7 @@ class Batch:
         """Return what the snapshot of a run's job holds; read once a job."""
         job = self.runs[run]["job"]
         if job not in self.listings:
-            self.listings[job] = read_lines(self.path(names.CODE, self.jobs[job]["name"] + ".jsonl"))
+            self.listings[job] = list(read_lines(self.path(names.CODE, self.jobs[job]["name"] + ".jsonl")))
         return self.listings[job]
 
     def indexes_of(self, ids: list[str]) -> list[int]:
@@ -114,7 +114,7 @@ def utc_now() -> str:
 
 def _read_plan(folder: str) -> dict[str, Any]:
     plan = read_json(os.path.join(folder, names.PLAN))
-    if not isinstance(plan, dict):
+    if not isinstance(plan, dict) or not isinstance(plan.get("schema"), int):
         raise BatchError(f"{folder} holds no readable {names.PLAN}")
     if plan["schema"] > names.SCHEMA:
         raise BatchError(f"{folder} was made by a newer launcher (schema {plan['schema']})")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _encode = json.JSONEncoder(allow_nan=False).encode
 _BALLAST_BYTES = 1024 * 1024
@@ -31,7 +35,7 @@ class Disk:
         try:
             self._replace(path, content)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self._drop_ballast():
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self.drop_ballast():
                 raise
             self._replace(path, content)
 
@@ -45,25 +49,16 @@ class Disk:
 
     def take_ballast(self) -> None:
         """Reserve room for the last states; on a full disk there is none to reserve."""
-        try:
-            descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT, 0o644)
-        except OSError:
-            return
-        try:
-            os.write(descriptor, bytes(_BALLAST_BYTES))
-        except OSError:
-            pass
-        finally:
-            os.close(descriptor)
+        with contextlib.suppress(OSError):
+            write_file(self._ballast, bytes(_BALLAST_BYTES))
 
-    def _drop_ballast(self) -> bool:
+    def drop_ballast(self) -> bool:
+        """Give the reserve up. Returns: whether there was one."""
         try:
             os.unlink(self._ballast)
         except OSError:
             return False
         return True
-
-    drop_ballast = _drop_ballast
 
     def _replace(self, path: str, content: bytes) -> None:
         new = path + ".new"
@@ -126,13 +121,14 @@ def read_json(path: str) -> Any:
         return None
 
 
-def read_lines(path: str) -> list[Any]:
-    """Return the whole lines of a file of JSON lines; torn ones are passed over."""
+def read_lines(path: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects in a file of JSON lines; torn lines are passed over, a missing file has none."""
     try:
-        with open(path, "rb") as file:
-            return [value for value in map(_parse, file) if value is not None]
+        file = open(path, "rb")
     except OSError:
-        return []
+        return
+    with file:
+        yield from (value for value in map(_parse, file) if isinstance(value, dict))
 
 
 def write_file(path: str, content: bytes) -> None:
@@ -146,10 +142,8 @@ def write_file(path: str, content: bytes) -> None:
 
 def unlink(path: str) -> None:
     """Remove a file where there is one."""
-    try:
+    with contextlib.suppress(OSError):
         os.unlink(path)
-    except OSError:
-        return
 
 
 def write_all(descriptor: int, content: bytes) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 
 from launcher.runner import names
-from launcher.runner.disk import write_all
+from launcher.runner.disk import unlink, write_all
 
 _CHUNK_BYTES = 1024 * 1024
 _GAP = re.compile(rb"\n\[launcher: (\d+) bytes left out here;")
@@ -32,9 +32,11 @@ class CappedLog:
         self._left_out = self._read_left_out() if self.size > self._keep else 0
 
     def write(self, content: bytes) -> None:
-        """Append. Raises OSError on a full disk."""
-        write_all(self._descriptor, content)
-        self.size += len(content)
+        """Append. Raises OSError on a full disk; what still fitted stays."""
+        try:
+            write_all(self._descriptor, content)
+        finally:
+            self.size = os.lseek(self._descriptor, 0, os.SEEK_END)
         if self.size > self._limit:
             self._drop_middle()
 
@@ -48,10 +50,15 @@ class CappedLog:
         start = self._gap_end() if self._left_out else self._keep
         left_out = self._left_out + tail_at - start
         target = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-        _copy(self._descriptor, target, 0, self._keep)
-        write_all(target, self._gap_line(left_out))
-        _copy(self._descriptor, target, tail_at, self.size)
-        os.replace(new, self._path)
+        try:
+            _copy(self._descriptor, target, 0, self._keep)
+            write_all(target, self._gap_line(left_out))
+            _copy(self._descriptor, target, tail_at, self.size)
+            os.replace(new, self._path)
+        except OSError:
+            os.close(target)
+            unlink(new)
+            raise
         os.close(self._descriptor)
         self._descriptor, self._left_out = target, left_out
         self.size = os.fstat(target).st_size

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PATIENCE = 500  # a process in the middle of a disk read dies late
 _PR_SET_CHILD_SUBREAPER = 36
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_CHILDREN = "/proc/{0}/task/{0}/children"
 _HAS_PROC = os.path.exists(_BOOT_ID)
 
 
@@ -58,7 +59,7 @@ def find_children() -> set[int]:
     """Return the ids of our own children, those that we inherited included."""
     own = os.getpid()
     try:
-        with open(f"/proc/{own}/task/{own}/children", "rb") as file:
+        with open(_CHILDREN.format(own), "rb") as file:
             return {int(pid) for pid in file.read().split()}
     except OSError:  # no /proc, or a kernel built without this file
         return {process.pid for process in all_processes() if process.parent == own}
@@ -141,5 +142,7 @@ def _from_ps() -> list[Process]:
 
 
 def _output(argv: list[str]) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    # `ps` tells times in the zone and words of its environment; two runners must read the same.
+    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env=environment)
     return done.stdout.strip()

@@ -52,13 +52,14 @@ class Queue:
 
     def hopeless(self) -> list[tuple[int, str]]:
         """Return the queued runs whose job waits for one that failed, with the name of that one."""
-        return [
-            (run, self._names[failed])
+        found = {  # a run that was resumed may wait at two places
+            run: self._names[failed]
             for job, others in enumerate(self._after)
             if (failed := next((other for other in others if self._has_failed(other)), None)) is not None
             for run in self._waiting[job]
             if self.states[run] == names.QUEUED
-        ]
+        }
+        return list(found.items())
 
     def set_state(self, run: int, state: str) -> None:
         """Say what became of a run; one that is queued again goes behind the others of its job."""

@@ -45,4 +45,5 @@ def pending_requests(batch: str) -> Iterator[tuple[str, dict[str, Any]]]:
         return
     for name in found:
         path = os.path.join(folder, name)
-        yield path, read_json(path) or {}
+        request = read_json(path)
+        yield path, request if isinstance(request, dict) else {}

@@ -29,7 +29,7 @@ def find_gpus(environ: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     shown = tuple(line.strip() for line in done.stdout.splitlines() if line.strip())
     allowed = environ.get("CUDA_VISIBLE_DEVICES")
-    return shown if allowed is None else tuple(gpu for gpu in shown if gpu in allowed.split(","))
+    return shown if allowed is None else tuple(gpu for gpu in shown if gpu in allowed.replace(" ", "").split(","))
 
 
 class Slots:
@@ -105,12 +105,19 @@ def place_environment(place: Place, *, gpus: tuple[str, ...], hide: bool) -> dic
 def python_path(interpreter: str, *, wrappers: str) -> str:
     """Return the folder that must stand first in PATH for `python` and `python3` to mean `interpreter`."""
     folder = os.path.dirname(interpreter)
-    if all(os.access(os.path.join(folder, name), os.X_OK) for name in ("python", "python3")):
+    if all(_is_same(os.path.join(folder, name), interpreter) for name in ("python", "python3")):
         return folder
     os.makedirs(wrappers, exist_ok=True)
     for name in ("python", "python3"):
         _write_wrapper(os.path.join(wrappers, name), interpreter)
     return wrappers
+
+
+def _is_same(path: str, interpreter: str) -> bool:
+    try:
+        return os.path.samefile(path, interpreter)
+    except OSError:
+        return False
 
 
 def _write_wrapper(path: str, interpreter: str) -> None:

@@ -1,20 +1,24 @@
 """A run's own copy of the code, and what the run leaves behind.
 
 Each run starts in a copy of the snapshot that nobody else sees. A copy that a run left exactly as it was
-given (same inodes, sizes, times of content and of status, nothing new, nothing gone) serves the next run of
-the job: the kernel sets the time of status at each change and no program can set it back.
+given (same inodes, modes, sizes, times of content and of status, nothing new, nothing gone) serves the next
+run of the job: the kernel sets the time of status at each change and no program can set it back. It stamps
+by a clock of coarse ticks, so a copy that was made in the very tick in which its run began is not used again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import stat
+import sys
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from launcher.runner import names
-from launcher.runner.disk import write_all
+from launcher.runner.disk import unlink, write_all
 
 if TYPE_CHECKING:
     from launcher.runner.batch import Batch
@@ -26,14 +30,16 @@ except ImportError:  # the module is read, not used, where the client runs on Wi
 
 _FICLONE = 0x40049409
 _CHUNK_BYTES = 1024 * 1024
-_NO_RESULTS = frozenset({"__pycache__"})
+_BYTE_CODE = "__pycache__"
 _SPARES = ".spares"
+_CLOCK_REALTIME_COARSE = 5  # the clock by which Linux stamps files; Python has no name for it
 
 
 class Mark(NamedTuple):
     """By what a file or folder is recognised as unchanged."""
 
     inode: int
+    mode: int
     size: int
     changed_ns: int
     status_ns: int
@@ -49,7 +55,9 @@ class Workspaces:
         self._batch = batch
         self._spares: dict[int, list[tuple[str, Marks]]] = {}
         self._marks: dict[int, Marks] = {}
+        self._earlier: dict[int, Marks] = {}
         self._made = 0
+        remove_tree(batch.path(_SPARES))  # of a predecessor that was killed
 
     def give(self, run: int) -> None:
         """Make the work folder of a run.
@@ -58,8 +66,8 @@ class Workspaces:
             OSError: it could not be made, on a full disk for example.
         """
         work = self._batch.run_path(run, names.WORK)
-        if os.path.isdir(work):
-            remove_tree(work)
+        remove_tree(work)
+        self._earlier[run] = _marks_below(self._batch.run_path(run, names.OUTPUTS))
         spares = self._spares.get(self._batch.runs[run]["job"])
         if spares:
             folder, self._marks[run] = spares.pop()
@@ -75,25 +83,28 @@ class Workspaces:
         is kept, and the one from the work folder stands beside it as `name~1`.
 
         Args:
-            since_ns: when this attempt began, by the clock of files.
+            since_ns: when this attempt began, by `file_time_ns`.
 
         Raises:
             OSError: a file could not be moved; the work folder is left as it is then.
         """
         work, outputs = self._batch.run_path(run, names.WORK), self._batch.run_path(run, names.OUTPUTS)
-        marks, found = self._marks.pop(run), _marks_below(work)
-        if found == marks:
+        marks, earlier, found = self._marks.pop(run), self._earlier.pop(run), _marks_below(work)
+        if found and found == marks and all(mark.status_ns < since_ns for mark in marks.values()):
             self._keep_spare(run, work, marks)
             return
         for path, mark in found.items():
-            if marks.get(path) != mark and not os.path.isdir(f"{work}/{path}"):
-                _move(f"{work}/{path}", f"{outputs}/{path}", since_ns=since_ns)
+            if stat.S_ISDIR(mark.mode):
+                _allow(f"{work}/{path}", mark.mode)
+            elif marks.get(path) != mark and (stat.S_ISREG(mark.mode) or stat.S_ISLNK(mark.mode)):
+                _move(f"{work}/{path}", outputs, path, earlier)
         remove_tree(work)
 
     def drop(self, run: int) -> None:
-        """Clear the work folder of a run that will not start."""
-        if self._marks.pop(run, None) is not None:
-            remove_tree(self._batch.run_path(run, names.WORK))
+        """Clear the work folder of a run that will not start, be it a predecessor's."""
+        self._marks.pop(run, None)
+        self._earlier.pop(run, None)
+        remove_tree(self._batch.run_path(run, names.WORK))
 
     def drop_all(self) -> None:
         """Clear every work folder that no run uses."""
@@ -111,21 +122,35 @@ class Workspaces:
         self._spares.setdefault(self._batch.runs[run]["job"], []).append((spare, marks))
 
 
-def remove_tree(folder: str) -> None:
-    """Remove a folder, also one in which the run made folders read-only."""
-    if not os.path.isdir(folder):
+def remove_tree(path: str) -> None:
+    """Remove a folder with all that is in it, or what a run put in its place; links are never followed."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
         return
-    shutil.rmtree(folder, ignore_errors=True)
-    if os.path.isdir(folder):
-        for parent, _, _ in os.walk(folder):
-            os.chmod(parent, stat.S_IRWXU)
-        shutil.rmtree(folder, ignore_errors=True)
+    except OSError:  # a folder
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):
+        _remove_stubborn(path)
 
 
-def list_results(run: str) -> list[str]:
-    """Return the paths, relative to the run, of the files that it left; links are not followed."""
-    own = [name for name in (names.LOG, names.HISTORY, names.METRICS) if os.path.isfile(f"{run}/{name}")]
-    return own + [f"{names.OUTPUTS}/{path}" for path in _files_below(f"{run}/{names.OUTPUTS}")]
+def list_results(run: str) -> dict[str, int]:
+    """Return the sizes of the files that a run left, by path in its folder; links are not followed."""
+    found: dict[str, int] = {}
+    for name in (names.LOG, names.HISTORY, names.METRICS):
+        with contextlib.suppress(OSError):
+            _take_result(found, name, f"{run}/{name}", os.lstat(f"{run}/{name}"))
+    for path, entry in sorted(_walk(f"{run}/{names.OUTPUTS}")):
+        _take_result(found, f"{names.OUTPUTS}/{path}", entry.path, entry.stat(follow_symlinks=False))
+    return found
+
+
+def file_time_ns() -> int:
+    """Return the time by the clock that stamps files."""
+    if sys.platform == "linux":
+        return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+    return time.time_ns()
 
 
 def hash_file(path: str) -> tuple[int, str]:
@@ -175,43 +200,84 @@ def _clone_or_copy(reader: int, writer: int) -> None:
             write_all(writer, chunk)
 
 
-def _move(source: str, target: str, *, since_ns: int) -> None:
-    number, free = 0, target
-    while os.path.lexists(free) and os.lstat(free).st_mtime_ns >= since_ns:
+def _move(source: str, outputs: str, path: str, earlier: Marks) -> None:
+    number, free = 0, path
+    while _is_taken(f"{outputs}/{free}", earlier.get(free)):
         number += 1
-        free = f"{target}~{number}"
-    os.makedirs(os.path.dirname(free), exist_ok=True)
-    os.rename(source, free)
+        free = f"{path}~{number}"
+    os.makedirs(os.path.dirname(f"{outputs}/{free}"), exist_ok=True)
+    os.rename(source, f"{outputs}/{free}")
+
+
+def _is_taken(path: str, earlier: Mark | None) -> bool:
+    try:
+        mark = _mark(os.lstat(path))
+    except OSError:
+        return False
+    return mark != earlier or stat.S_ISDIR(mark.mode)
+
+
+def _take_result(found: dict[str, int], name: str, path: str, status: os.stat_result) -> None:
+    if stat.S_ISREG(status.st_mode):
+        found[name] = status.st_size
+        _allow(path, status.st_mode)
 
 
 def _marks_below(folder: str) -> Marks:
-    """Return the marks of files, links and folders by path, caches of byte code left out."""
-    found: Marks = {}
-    for path, entry in _walk(folder):
-        status = entry.stat(follow_symlinks=False)
-        found[path] = Mark(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return found
+    """Return the marks of all that is in a folder by path, caches of byte code left out."""
+    if os.path.islink(folder):  # the run put it there: what it leads to is not ours
+        return {}
+    return {path: _mark(entry.stat(follow_symlinks=False)) for path, entry in _walk(folder)}
 
 
-def _files_below(folder: str) -> list[str]:
-    return [path for path, entry in _walk(folder) if entry.is_file(follow_symlinks=False)]
+def _mark(status: os.stat_result) -> Mark:
+    return Mark(status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def _walk(folder: str, prefix: str = "") -> list[tuple[str, os.DirEntry[str]]]:
+def _walk(folder: str) -> list[tuple[str, os.DirEntry[str]]]:
     found: list[tuple[str, os.DirEntry[str]]] = []
-    for entry in _scan(f"{folder}/{prefix}"):
-        path = prefix + entry.name
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name not in _NO_RESULTS:
-                found += [(path, entry), *_walk(folder, path + "/")]
-        elif entry.is_file(follow_symlinks=False) or entry.is_symlink():
-            found.append((path, entry))
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        for entry in _scan(f"{folder}/{prefix}"):
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(f"{prefix}{entry.name}/")
+            if not _is_byte_code(prefix, entry.name):
+                found.append((prefix + entry.name, entry))
     return found
+
+
+def _is_byte_code(prefix: str, name: str) -> bool:
+    return name == _BYTE_CODE or (".pyc" in name and prefix.endswith(f"{_BYTE_CODE}/"))
 
 
 def _scan(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError:  # the run removed it, or forbade it to itself
+            return list(entries)
+    except PermissionError:  # the run forbade it to itself
+        if not _allow(folder, 0):
+            return []
+        return _scan(folder)
+    except OSError:  # the run removed it
         return []
+
+
+def _allow(path: str, mode: int) -> bool:
+    """Let ourselves read and change what a run forbade. Returns: whether something changed."""
+    ...
+
+
+def _remove_stubborn(path: str) -> None:
+    """Remove a folder that is forbidden to ourselves, or nested deeper than Python can follow."""
+    folders = [path]
+    for folder in folders:  # grows on the way
+        _allow(folder, 0)
+        for entry in _scan(folder):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            else:
+                unlink(entry.path)
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)

@@ -1,8 +1,8 @@
-"""Copy a scanned folder so that later edits do not reach the copy. Writes below its target only, no hard link.
+"""Copy a scanned folder, out of reach of later edits. Writes only below its target; never a hard link.
 
-A file system that can share blocks until one side is written (reflink: xfs, btrfs) does so; elsewhere bytes are
-copied. Either way the hash of what was written must be the one that the scan saw. Nothing is fsynced: the user
-still has the original, and 2,000 fsyncs take seconds.
+A file system that can share blocks until one side is written (reflink: xfs, btrfs) does so; elsewhere bytes
+are copied. Either way the hash of what was written must be the one that the scan saw. Nothing is fsynced:
+the user still has the original, and 2,000 fsyncs take seconds.
 """
 
 from __future__ import annotations

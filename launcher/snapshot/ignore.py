@@ -1,10 +1,10 @@
 """Ignore files: which rule, if any, leaves an entry of a folder out. Reads ignore files, nothing else.
 
 The rules are git's. In each folder `.gitignore` and `.launcherignore` count, the nearer file before the
-farther, the last line of a file before the first; a `.launcherignore`, wherever it stands, is asked before any
-`.gitignore`, so `!data/` there brings back what git must not see and a run needs. Files above the job folder
-count up to the root of its git repository. Only these files decide: that git tracks a file, or what one user's
-own git settings ignore, is not asked, because a batch must not depend on them.
+farther, the last line of a file before the first; a `.launcherignore`, wherever it stands, is asked before
+any `.gitignore`, so `!data/` there brings back what git must not see and a run needs. Files above the job
+folder count up to the root of its git repository. Only these files decide: that git tracks a file, or what
+one user's own git settings ignore, is not asked, because a batch must not depend on them.
 """
 # ruff: noqa: PTH118, PTH120, PTH123 - names are bytes here, and pathlib knows only text
 
@@ -49,7 +49,7 @@ class RuleFile:
 
 @dataclass(frozen=True, slots=True)
 class Ignores:
-    """All rules that hold in one folder. Paths are seen from the top: the repository's root or the job folder."""
+    """All rules that hold in one folder. Paths are seen from the top: repository's root, else job folder."""
 
     launcher_files: tuple[RuleFile, ...] = ()
     git_files: tuple[RuleFile, ...] = ()

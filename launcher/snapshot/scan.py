@@ -1,8 +1,9 @@
 """Look at a job folder and say what a batch takes of it. Reads only; follows no link; each file is read once.
 
-Never taken, whatever the ignore files say: version control (.git .hg .svn), launcher's own home (.launcher), what
-programs make anew (__pycache__ .ipynb_checkpoints .pytest_cache .mypy_cache .ruff_cache .hypothesis .DS_Store),
-virtual environments (.venv, any folder with a pyvenv.cfg), and what is no file: sockets, pipes, devices.
+Never taken, whatever the ignore files say: version control (.git .hg .svn), launcher's own home (.launcher),
+what programs make anew (__pycache__ .ipynb_checkpoints .pytest_cache .mypy_cache .ruff_cache .hypothesis
+.DS_Store), virtual environments (.venv, any folder with a pyvenv.cfg), and what is no file: sockets, pipes,
+devices.
 """
 # ruff: noqa: PTH118 - names are bytes here, and pathlib knows only text
 

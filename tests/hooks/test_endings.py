@@ -12,7 +12,7 @@ from launcher.hooks.launcher_nan import find_lost
 from launcher.hooks.launcher_rehearse import shorten_fit
 
 if TYPE_CHECKING:
-    from conftest import HookedRun
+    from tests.hooks.conftest import HookedRun
 
 NAN = float("nan")
 
@@ -102,7 +102,7 @@ def count(call):
     history = call()
     counts.append([Count.seen["train"], Count.seen["test"], getattr(history, "epoch", None)])
 
-count(lambda: model.fit(x, y, 8, epochs=50, verbose=0, validation_split=0.5, validation_freq=1, callbacks=[Count()]))
+count(lambda: model.fit(x, y, 8, epochs=50, verbose=0, validation_split=0.5, callbacks=[Count()]))
 count(lambda: model.fit(for_ever(), verbose=0, epochs=9, initial_epoch=5, validation_data=for_ever(),
     steps_per_epoch=100, validation_steps=100, callbacks=[Count()]))
 count(lambda: model.fit(x, y, epochs=0, verbose=0, callbacks=[Count()]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import HookedRun
+    from tests.hooks.conftest import HookedRun
 
 pytestmark = pytest.mark.keras
 
@@ -44,10 +44,11 @@ callbacks = [
     keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1)),
     keras.callbacks.EarlyStopping("added", mode="min", patience=2),
 ]
-keep(model.fit(x, y, epochs=9, verbose=0, validation_data=(x, y), validation_freq=2, callbacks=callbacks), fit=4)
+history = model.fit(x, y, 24, 9, 0, callbacks, validation_data=(x, y), validation_freq=2)
+keep(history, fit=4)
 assert len(callbacks) == 3
 
-# 5: one callback and no list; 6: a tuple; 7: a CallbackList; 8: the user's own History before one that changes logs
+# 5: one callback, no list; 6: a tuple; 7: a CallbackList; 8: an own History before one that changes logs
 keep(model.fit(x, y, epochs=1, verbose=0, callbacks=Mutate()), fit=5)
 keep(model.fit(x, y, epochs=1, verbose=0, callbacks=(Mutate(),)), fit=6)
 callbacks = keras.callbacks.CallbackList([Mutate()], add_history=True, model=model)
@@ -187,7 +188,7 @@ def test_leaves_no_trace_in_what_users_see(hooked: HookedRun) -> None:
         assert names[:5] == ["self", "x", "y", "batch_size", "epochs"], names
         assert (keras.Model.fit.__name__, keras.Model.evaluate.__name__) == ("fit", "evaluate")
         assert [entry for entry in sys.path if "launcher/hooks" in entry] == []
-        assert not hasattr(keras.__spec__.loader, "__wrapped__") and "exec_module" not in vars(keras.__spec__.loader)
+        assert "exec_module" not in vars(keras.__spec__.loader)
         assert "LAUNCHER_SEED" not in os.environ
     """
 

@@ -15,7 +15,7 @@ from launcher.hooks.launcher_history import Epoch, HistoryFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import HookedRun
+    from tests.hooks.conftest import HookedRun
 
 
 def add(file: HistoryFile, *, call: int = 0, fit: int | None = None, epoch: int = 0, **values: float) -> int:
@@ -54,8 +54,8 @@ def test_names_of_our_own_columns_and_odd_ones_stay_apart(hooked: HookedRun) -> 
     file = HistoryFile(str(hooked.folder), attempt=1)
     values = {"attempt": 9.0, "logs.attempt": 8.0, 'a,"b\r\n': 7.0, "": 6.0, "é\udce9": 5.0}
 
-    add(file, **values)
-    add(HistoryFile(str(hooked.folder), attempt=1), epoch=1, more=1.0, **values)
+    file.add(Epoch(0, 0.25, values), call=0, fit=None)
+    HistoryFile(str(hooked.folder), attempt=1).add(Epoch(1, 0.25, {**values, "more": 1.0}), call=0, fit=None)
 
     odd = ["logs.attempt", "logs.logs.attempt", 'a,"b\r\n', "", "é\\udce9"]
     assert list(hooked.rows[0])[:9] == ["fit", "epoch", "attempt", "seconds", *odd]

@@ -12,7 +12,7 @@ from launcher.hooks.launcher_metrics import FitSummary, MetricsFile, list_scalar
 from launcher.hooks.launcher_run import Run
 
 if TYPE_CHECKING:
-    from conftest import HookedRun
+    from tests.hooks.conftest import HookedRun
 
 NAN, INFINITE = float("nan"), float("inf")
 

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import HookedRun
+    from tests.hooks.conftest import HookedRun
 
 SEED = 7
 FIRST_STATEMENT = f"import keras; keras.utils.set_random_seed({SEED})\n"
@@ -45,8 +45,8 @@ import random, hashlib, numpy as np, keras
 draws["keras"] = [float(each) for each in keras.ops.convert_to_numpy(keras.random.normal((3,)))]
 draws["made"] = keras.random.SeedGenerator().get_config()["seed"] or random.random()
 x = np.random.random((64, 4)).astype("float32")
-layers = [keras.layers.Dense(8), keras.layers.Dropout(0.5), keras.layers.GaussianNoise(0.1), keras.layers.Dense(1)]
-model = keras.Sequential([keras.Input((4,)), *layers])
+noise = [keras.layers.Dropout(0.5), keras.layers.GaussianNoise(0.1)]
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), *noise, keras.layers.Dense(1)])
 model.compile("adam", "mse")
 model.fit(x, x.sum(axis=1), epochs=2, verbose=0)
 draws["weights"] = hashlib.sha256(b"".join(each.tobytes() for each in model.get_weights())).hexdigest()

@@ -6,22 +6,24 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import HOOKS, HOSTILE, SOURCES
 
+import launcher
 from launcher.nodes.runner_zip import build_runner_zip
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.hooks.conftest import HookedRun
 
-    from conftest import HookedRun
+SOURCES = Path(launcher.__file__).parent
+HOOKS = SOURCES / "hooks"
 
 
 @pytest.mark.keras
-def test_works_from_inside_a_zip(hooked: HookedRun, tmp_path: Path) -> None:
-    archive = tmp_path / HOSTILE / "runner.pyz"
+def test_works_from_inside_a_zip(hooked: HookedRun) -> None:
+    archive = hooked.folder / "runner.pyz"
     archive.write_bytes(build_runner_zip(SOURCES))
     script = """
         import keras
@@ -114,7 +116,10 @@ def test_imports_of_a_plain_script_are_the_interpreter_s_own(hooked: HookedRun) 
     hook = hooked.finish(hooked.start(sys.executable, "-c", code, seed=1)).stdout.split()
     plain = hooked.finish(hooked.start(sys.executable, "-c", code, hooks=None)).stdout.split()
 
-    assert {name for name in set(hook) - set(plain) if "launcher" not in name} <= {"sitecustomize"}
+    assert {name for name in set(hook) - set(plain) if "launcher" not in name} <= {
+        "__future__",
+        "sitecustomize",
+    }
 
 
 def test_a_broken_installation_is_one_line(hooked: HookedRun, tmp_path: Path) -> None:
@@ -132,7 +137,7 @@ def test_a_broken_installation_is_one_line(hooked: HookedRun, tmp_path: Path) ->
     [
         ("keras", "__version__ = '2.15.0'", "that needs Keras 3, and this is Keras 2.15.0"),
         ("keras", "", "that needs Keras 3, and this is Keras of unknown version"),
-        ("keras", "__version__ = '3.0'", "AttributeError: module 'keras' has no attribute 'Model'"),
+        ("keras", "__version__ = '3.0'", "has no attribute 'Model'"),
         ("tf_keras", "", "that needs Keras 3, and this is tf_keras"),
     ],
 )
@@ -144,7 +149,9 @@ def test_a_keras_that_cannot_be_watched_is_one_line(
 
     output = hooked.finish(hooked.start(sys.executable, "train.py", seed=1))
 
-    assert output.said == [f"launcher: this run has no history: {line}"]
+    assert len(output.said) == 1
+    assert output.said[0].startswith("launcher: this run has no history: ")
+    assert line in output.said[0]
 
 
 def test_a_failing_or_missing_import_is_as_without_us(hooked: HookedRun) -> None:
@@ -191,9 +198,10 @@ def test_without_run_json_all_is_default(hooked: HookedRun) -> None:
 def test_wrong_arguments_are_refused_as_by_keras(hooked: HookedRun) -> None:
     output = hooked.run("""
         import keras
-        for call in (lambda m: m.fit(x, y, wrong=1), lambda m: keras.Model.fit(), lambda m: keras.Model.evaluate()):
+        model = make_model(keras)
+        for call in (lambda: model.fit(x, y, wrong=1), keras.Model.fit, keras.Model.evaluate):
             try:
-                call(make_model(keras))
+                call()
             except TypeError as error:
                 print(error)
     """)

@@ -1,0 +1,62 @@
+"""A project to measure in: on the real disk of the checkout, thrown away afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LAUNCHER = str(Path(sys.executable).with_name("launcher"))
+
+
+@contextmanager
+def project() -> Iterator[Path]:
+    """Make an empty project, not on tmpfs."""
+    folder = Path(tempfile.mkdtemp(prefix=".bench-", dir=Path.cwd()))
+    try:
+        yield folder
+    finally:
+        for parent, _, _ in os.walk(folder):
+            Path(parent).chmod(0o700)
+        shutil.rmtree(folder)
+
+
+def write_job(folder: Path, *, repeats: int, run: str = '["true"]', name: str = "job") -> Path:
+    """Write a job of so many runs."""
+    (folder / name).mkdir(exist_ok=True)
+    (folder / name / "note.txt").write_text("one small file\n")
+    path = folder / f"{name}.yaml"
+    path.write_text(f"folder: {name}\nrun: {run}\nrepeats: {repeats}\nneeds: {{gpus: 0}}\n")
+    (folder / ".launcher").mkdir(exist_ok=True)
+    return path
+
+
+def launcher(folder: Path, *arguments: str, check: bool = True) -> str:
+    """Run a command in a project. Returns: its stdout."""
+    done = subprocess.run(
+        [LAUNCHER, *arguments],
+        cwd=folder,
+        check=check,
+        text=True,
+        capture_output=True,
+    )
+    return done.stdout.strip()
+
+
+def wait_until_over(batch: Path) -> None:
+    """Wait until the runner of a batch has written its last word."""
+    while b'"batch_ended"' not in (batch / "events.jsonl").read_bytes()[-300:]:
+        time.sleep(0.01)
+
+
+def batch_of(folder: Path, batch: str) -> Path:
+    return folder / ".launcher" / "batches" / batch
