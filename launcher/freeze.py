@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launcher.plan import render_json
 from launcher.runner import names
 from launcher.snapshot import copy_tree, write_listing
 

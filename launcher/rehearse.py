@@ -89,15 +89,16 @@ def _shorten(draft: Draft, limit_s: float) -> Draft:
     """Keep the first run of each job, alone and with no second chance, on the CPU."""
     plan = draft.plan
     first = {run.job: run for run in reversed(plan.runs)}
-    jobs = tuple(
-        dataclasses.replace(job, run_s=min(limit_s, job.run_s or limit_s), stall_s=None, retries=0, after=())
-        for job in plan.jobs
-    )
+    jobs = tuple(dataclasses.replace(job, limits=_limit(job.limits, limit_s), after=()) for job in plan.jobs)
     runs = tuple(first[index] for index in sorted(first))
     slots = max(1, (os.cpu_count() or 1) // 2)
     return dataclasses.replace(
-        draft, plan=dataclasses.replace(plan, jobs=jobs, runs=runs, slots=slots, cpu=True, already=())
+        draft, plan=dataclasses.replace(plan, jobs=jobs, runs=runs, slots=slots, cpu=True, skipped=())
     )
+
+
+def _limit(limits: dict[str, float | int | None], limit_s: float) -> dict[str, float | int | None]:
+    return {"run_s": min(limit_s, limits["run_s"] or limit_s), "stall_s": None, "retries": 0}
 
 
 def _watch(

@@ -1,4 +1,4 @@
-"""From errors to exit codes: 0 done, 1 a run failed, 2 wrong use, 3 no machine, 4 results not safe, 70 a bug."""
+"""From errors to exit codes: 1 a run failed, 2 wrong use, 3 no machine, 4 results not safe, 70 a bug."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INTERRUPTED = 130
 
 
 def run_and_exit(command: click.Command) -> int:
-    """Run a command line. Returns: the exit code; errors are told as what happened and what to do."""
+    """Run a command line and tell its errors: what happened, what to do. Returns: the exit code."""
     try:
         code = command.main(standalone_mode=False)
     except LauncherError as error:

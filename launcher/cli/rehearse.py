@@ -23,7 +23,8 @@ _LIMIT_S = 120.0
 def command(limit: str, **asked: Any) -> int:
     """Try every job once: its first variant, one batch of one epoch, on this CPU.
 
-    It runs in a folder that is thrown away. Says what would have failed at three in the morning. The exit code is 1 when some job would have.
+    It runs in a folder that is thrown away, and says what would have failed at three in the morning. The exit
+    code is 1 when some job would have.
 
     \b
     Example:
@@ -59,9 +60,8 @@ def _tell(job: Rehearsed) -> bool:
         click.echo(f"{click.style('ok', fg='green')}    {job.job}  {job.seconds:.1f} s, {history}")
         return True
     if job.state == names.TIMED_OUT:
-        click.echo(
-            f"{click.style('long', fg='yellow')}  {job.job}  ended after {job.seconds:.0f} s, nothing had failed"
-        )
+        said = f"nothing had failed after {job.seconds:.0f} s"
+        click.echo(f"{click.style('long', fg='yellow')}  {job.job}  {said}")
         return True
     click.echo(f"{click.style('fails', fg='red')} {job.job}  {clean(job.reason or job.state)}")
     for line in job.last_lines:

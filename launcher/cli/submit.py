@@ -62,8 +62,11 @@ def command(detach: bool, only_plan: bool, yes: bool, as_json: bool, **asked: An
 def _tell_plan(plan: Plan) -> None:
     jobs = "1 job" if len(plan.jobs) == 1 else f"{len(plan.jobs)} jobs"
     click.echo(f"{len(plan.runs):,} runs of {jobs}, on {plan.on}", err=True)
-    if plan.already:
-        offer = "left out" if plan.needed else "--needed leaves them out"
-        click.echo(f"{len(plan.already):,} of them succeeded before, unchanged: {offer}", err=True)
+    if plan.skipped:
+        click.echo(f"{len(plan.skipped):,} more succeeded before, unchanged, and are left out", err=True)
+    elif plan.finished:
+        click.echo(
+            f"{plan.finished:,} of them succeeded before, unchanged: --needed leaves them out", err=True
+        )
     for warning in plan.warnings:
-        click.echo(click.style("warning: ", fg="yellow") + warning, err=True)
+        click.echo(f"note: {warning}", err=True)

@@ -1,8 +1,19 @@
-"""Decide what a batch is: runs, order, seeds, commands. Pure: no files, no clock."""
+"""Decide, pure: from jobs and what is true of the world to a frozen list of runs."""
 
-from __future__ import annotations
-
+from launcher.plan.command import render_command
 from launcher.plan.make import make_plan
-from launcher.plan.values import FinishedRun, Fleet, Plan, PlannedJob, PlannedRun
+from launcher.plan.render import render_json
+from launcher.plan.values import FinishedRun, Fleet, Offer, Plan, PlannedJob, PlannedRun, SkippedRun
 
-__all__ = ["FinishedRun", "Fleet", "Plan", "PlannedJob", "PlannedRun", "make_plan"]
+__all__ = [
+    "FinishedRun",
+    "Fleet",
+    "Offer",
+    "Plan",
+    "PlannedJob",
+    "PlannedRun",
+    "SkippedRun",
+    "make_plan",
+    "render_command",
+    "render_json",
+]

@@ -1,95 +1,243 @@
-"""From a job's `run` and a run's parameters to the argv that starts it."""
+"""Make the argv of a run from the job's `run` and the run's parameters. Pure.
+
+In shell text every inserted value is quoted, also where the text has quotes of its own around the place: those are
+closed before it and opened again behind it, so that a value is always data. An argv meets no shell.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from launcher.errors import UsageError
+from launcher.plan import shell_text
+from launcher.plan.values import with_fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from launcher.spec import Value
 
-_SHELL = ("/bin/sh", "-c")
-_FIELD = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
 _ALL = "params"
-_ALONE = "{params}"
-# These may be named without saying that the script takes the others by name as well.
-_EXTRA = frozenset({"seed", "fold", "folds"})
+_SHELL = ("/bin/sh", "-c")
+_LONGEST_BYTES = 128 * 1024 - 1  # Linux takes no longer single argument
+_PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_WHERE = "Name {params} in run where the parameters belong."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value goes; `quote` is the quote that shell text has open there."""
+
+    name: str
+    quote: str = ""
+
+
+Pieces = tuple[str | Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A `run`, read once a job: shell text is one word, an argv several, each of texts and places."""
+
+    is_shell: bool
+    words: tuple[Pieces, ...]
+    has_seed: bool
+
+    def render(self, params: Mapping[str, Value], *, seed: int | None) -> tuple[str, ...]:
+        """Return the argv of a run whose parameters, its fold among them, are `params`."""
+        values = {"seed": seed, **params}
+        if self.is_shell:
+            argv = (*_SHELL, "".join(_shell_piece(piece, values, params) for piece in self.words[0]))
+        else:
+            argv = tuple(word for pieces in self.words for word in _argv_words(pieces, values, params))
+        for argument in argv:
+            _check_argument(argument)
+        return argv
 
 
 def render_command(
-    run: str | Sequence[str], *, params: Mapping[str, Value], seed: int | None
+    run: str | Sequence[str],
+    *,
+    params: Mapping[str, Value],
+    seed: int | None,
+    fold: int | None,
+    folds: int | None,
 ) -> tuple[str, ...]:
-    """Return the argv of a run.
-
-    Args:
-        run: shell text, in which every inserted value is quoted, or words that no shell sees.
-        params: the run's parameters, `fold` and `folds` among them where the job has folds.
+    """Return the argv of one run.
 
     Raises:
-        UsageError: a `{word}` names no parameter.
+        UsageError: `run` names what the job does not have, or names it where no value can stand.
     """
-    values = {name: format_value(value) for name, value in params.items()} | {"seed": format_value(seed)}
-    words = _flags(params)
-    template = run if isinstance(run, str) else " ".join(run)
+    command = read_command(run, names=tuple(params), has_seed=seed is not None, has_folds=folds is not None)
+    return command.render(with_fold(dict(params), fold=fold, folds=folds), seed=seed)
+
+
+def read_command(
+    run: str | Sequence[str], *, names: Sequence[str], has_seed: bool, has_folds: bool
+) -> Command:
+    """Read a job's `run`; `names` are its parameters without the fold.
+
+    Raises:
+        UsageError: as `render_command`.
+    """
+    own = [word for word, there in (("seed", has_seed), ("fold", has_folds), ("folds", has_folds)) if there]
+    texts = [run] if isinstance(run, str) else run
+    words = [_split(text, {_ALL, *names, *own}) for text in texts]
+    named = {piece.name for word in words for piece in word if isinstance(piece, Place)}
+    if (names or has_folds) and not named & {_ALL, *names}:
+        words = _append(words, is_shell=isinstance(run, str))
     if isinstance(run, str):
-        text = run.rstrip() if _names_params(template, params) else f"{run.rstrip()} {_ALONE}"
-        quoted = {name: shlex.quote(value) for name, value in values.items()}
-        return (*_SHELL, _fill(text, {**quoted, _ALL: shlex.join(words)}).rstrip())
-    template_words = tuple(run) if _names_params(template, params) else (*run, _ALONE)
-    fill = {**values, _ALL: shlex.join(words)}
-    filled = (words if word == _ALONE else (_fill(word, fill),) for word in template_words)
-    return tuple(word for group in filled for word in group)
+        words = [_with_quotes(words[0])]
+    else:
+        _check_alone(words)
+    return Command(isinstance(run, str), tuple(words), has_seed="seed" in named)
 
 
-def format_value(value: Value) -> str:
-    """Return a value as a script reads it: true and false in lower case, lists and mappings as JSON."""
+def _split(text: str, known: set[str]) -> Pieces:
+    """Split into texts and places; `{{` and `}}` are braces, and so is what holds no word."""
+    pieces: list[str | Place] = []
+    end = 0
+    for found in _PLACE.finditer(text):
+        pieces += [text[end : found.start()], _piece(found, known)]
+        end = found.end()
+    return tuple(piece for piece in (*pieces, text[end:]) if piece != "")
+
+
+def _piece(found: re.Match[str], known: set[str]) -> str | Place:
+    name = found[1]
+    if name is None:
+        return found[0][0]
+    if name in known:
+        return Place(name)
+    if _WORD.fullmatch(name):
+        raise _unknown(name, known)
+    return found[0]
+
+
+def _unknown(name: str, known: set[str]) -> UsageError:
+    what = f"run names {{{name}}}, which is no parameter of the job."
+    if name == "seed":
+        return UsageError(
+            "run names {seed}, but the job says seed: none.", "Give it a seed, or leave {seed} out."
+        )
+    if name in {"fold", "folds"}:
+        return UsageError(f"run names {{{name}}}, but the job has no folds.", "Write folds: 10, for example.")
+    close = get_close_matches(name, sorted(known), 1)
+    if close:
+        return UsageError(what, f"Did you mean {{{close[0]}}}? For a plain brace write {{{{{name}}}}}.")
+    there = ", ".join(f"{{{word}}}" for word in sorted(known))
+    return UsageError(what, f"There is {there}. For a plain brace write {{{{{name}}}}}.")
+
+
+def _append(words: list[Pieces], *, is_shell: bool) -> list[Pieces]:
+    """Add all parameters at the end, where the shell text ends in a command that could take them."""
+    if not is_shell:
+        return [*words, (Place(_ALL),)]
+    *pieces, last = words[0] or ("",)
+    text = last.rstrip() if isinstance(last, str) else last
+    if isinstance(text, str) and text.endswith((";", "&", "|")):
+        raise UsageError(f"run ends with {text[-1]}, where no parameters can be added.", _WHERE)
+    return [(*pieces, text, " ", Place(_ALL))]
+
+
+def _with_quotes(pieces: Pieces) -> Pieces:
+    """Note at each place which quote is open there.
+
+    Raises:
+        UsageError: it stands where no quoting keeps a value whole.
+    """
+    quoted: list[str | Place] = []
+    within: tuple[str, ...] = ()
+    before = ""
+    for piece in pieces:
+        if isinstance(piece, str):
+            before += piece
+            within = shell_text.follow(piece, within)
+            quoted.append(piece)
+        else:
+            inside = within[-1] if within else ""
+            _check_place(piece.name, inside=inside, before=before)
+            quoted.append(Place(piece.name, inside if inside in shell_text.QUOTES else ""))
+    return tuple(quoted)
+
+
+def _check_place(name: str, *, inside: str, before: str) -> None:
+    place = f"run has {{{name}}}"
+    if "<<" in before:
+        raise UsageError(
+            f"{place} behind a here-document (<<).", "Put that text into a file of the job's folder."
+        )
+    if inside == shell_text.BACKSLASH:
+        raise UsageError(
+            f"{place} behind a backslash.", "Take the backslash away; for a plain brace write {{."
+        )
+    if inside == shell_text.COMMENT:
+        raise UsageError(f"{place} in a comment, or at its end.", _WHERE)
+    if inside == shell_text.BACKQUOTE:
+        raise UsageError(f"{place} in backquotes.", "Write $(...) instead of them.")
+    if name == _ALL and inside in shell_text.QUOTES:
+        raise UsageError(f"{place} in quotes, which would make one word of all.", "Take the quotes away.")
+
+
+def _check_alone(words: Sequence[Pieces]) -> None:
+    if any(Place(_ALL) in word and len(word) > 1 for word in words):
+        raise UsageError("run has {params} within a word of a list.", "Make {params} a word of its own.")
+
+
+def _shell_piece(piece: str | Place, values: Mapping[str, Value], params: Mapping[str, Value]) -> str:
+    if isinstance(piece, str):
+        return piece
+    if piece.name == _ALL:
+        return shlex.join(_options(params))
+    value = values[piece.name]
+    return "" if value is None else piece.quote + shlex.quote(_text(value)) + piece.quote
+
+
+def _argv_words(pieces: Pieces, values: Mapping[str, Value], params: Mapping[str, Value]) -> tuple[str, ...]:
+    if pieces == (Place(_ALL),):
+        return _options(params)
+    if len(pieces) == 1 and isinstance(pieces[0], Place) and values[pieces[0].name] is None:
+        return ()
+    return ("".join(piece if isinstance(piece, str) else _text(values[piece.name]) for piece in pieces),)
+
+
+def _options(params: Mapping[str, Value]) -> tuple[str, ...]:
+    return tuple(f"--{name}={_text(value)}" for name, value in params.items() if value is not None)
+
+
+def _text(value: Value) -> str:
+    """Write a value as a command line has it."""
     match value:
         case None:
             return ""
         case str():
             return value
-        case bool() | list() | dict():
-            return json.dumps(value, ensure_ascii=False)
-        case _:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
             return repr(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
-def _flags(params: Mapping[str, Value]) -> tuple[str, ...]:
-    return tuple(f"--{name}={format_value(value)}" for name, value in params.items() if value is not None)
+def _check_argument(argument: str) -> None:
+    try:
+        size = len(argument.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        raise _no_argument("half a character") from None
+    if "\0" in argument:
+        raise _no_argument("a zero byte")
+    if size > _LONGEST_BYTES:
+        raise _no_argument(f"{size:,} bytes")
 
 
-def _names_params(template: str, params: Mapping[str, Value]) -> bool:
-    named = {match[1] for match in _FIELD.finditer(template) if match[1]}
-    return bool(named & ({_ALL, *params} - _EXTRA))
-
-
-def _fill(template: str, values: Mapping[str, str]) -> str:
-    return _FIELD.sub(_filler(template, values), template)
-
-
-def _filler(template: str, values: Mapping[str, str]) -> Callable[[re.Match[str]], str]:
-    def fill(match: re.Match[str]) -> str:
-        name = match[1]
-        if name is None:
-            return match[0][0]
-        if name not in values:
-            raise _unknown(name, template, values)
-        return values[name]
-
-    return fill
-
-
-def _unknown(name: str, template: str, values: Mapping[str, str]) -> UsageError:
-    close = get_close_matches(name, values, n=1)
-    meant = f"Did you mean {{{close[0]}}}? " if close else ""
+def _no_argument(what: str) -> UsageError:
     return UsageError(
-        f"run: {template}: {{{name}}} is no parameter.",
-        f"{meant}For the word itself write {{{{{name}}}}}.",
+        f"A command line would hold {what} in one argument, and no process can be given that.",
+        "Put the value into a file, or read it from the file that LAUNCHER_PARAMS names.",
     )

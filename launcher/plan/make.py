@@ -1,32 +1,25 @@
-"""Make a plan from checked jobs and from what is known of the world."""
+"""Decide what a submission will do. Pure: the same input gives the same plan, byte for byte, and nothing is looked at.
+
+What is true of the world (trees, environments, machines, finished runs) is given. The cost is linear in runs: what the runs
+of a job, or of a variant and fold, have in common is worked out once.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from launcher.errors import UsageError
-from launcher.plan.command import render_command
-from launcher.plan.values import Plan, PlannedJob, PlannedRun
-from launcher.plan.variants import Point, hash_params, make_variants, params_of, points, seed_of
-from launcher.plan.warn import seed_note, warn
+from launcher.plan import notes
+from launcher.plan.command import Command, read_command
+from launcher.plan.content import Contents, ParamsContent
+from launcher.plan.values import FinishedRun, Fleet, Plan, PlannedJob, PlannedRun, SkippedRun, with_fold
+from launcher.plan.variants import Point, expand_grid, order_jobs, points, seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from launcher.plan.values import FinishedRun, Fleet
     from launcher.snapshot import Tree
     from launcher.spec import JobSpec, Value
-
-_CONTENT_DIGITS = 32
-
-
-class _Prepared(NamedTuple):
-    """The parameters of a (variant, fold), and what follows from them alone."""
-
-    params: Mapping[str, Value]
-    hash: str
 
 
 def make_plan(
@@ -41,65 +34,56 @@ def make_plan(
     on: str = "local",
     cpu: bool = False,
 ) -> Plan:
-    """Decide what a batch is. The same input gives the same plan, byte for byte.
+    """Plan the jobs of a batch.
 
     Args:
-        trees: what each job's folder holds, by job name.
-        environments: sha256 of the requirements of jobs that name some, by job name.
-        finished: runs that succeeded in earlier batches.
-        needed: leave out runs of which one with equal content has succeeded.
+        specs: jobs that go together, as `load_jobs` returns them.
+        trees: what was scanned, by job name.
+        environments: hashes of the environments, by job name, of the jobs that have one.
+        finished: runs that succeeded before.
+        needed: whether to skip runs whose content is among `finished`.
 
     Raises:
-        UsageError: a command names a parameter that is not there.
+        UsageError: a command names what its job does not have, or there are too few GPUs.
     """
-    ordered = _order(specs)
-    jobs = tuple(_plan_job(spec, trees[spec.name], environments.get(spec.name)) for spec in ordered)
-    runs = tuple(
-        run for index, spec in enumerate(ordered) for run in _plan_runs(index, spec, jobs[index], fleet)
+    ordered = order_jobs(specs)
+    jobs = tuple(
+        _plan_job(spec, tree=trees[spec.name], environment=environments.get(spec.name)) for spec in ordered
     )
-    known = {run.content: run for run in finished}
-    already = tuple((run.id, known[run.content]) for run in runs if run.content in known)
-    left_out = {run for run, _ in already} if needed else set()
+    runs = tuple(
+        run
+        for index, (spec, job) in enumerate(zip(ordered, jobs, strict=True))
+        for run in _plan_runs(
+            spec, job, index=index, environment=environments.get(spec.name, fleet.interpreter_hash)
+        )
+    )
+    skipped = _find_finished(runs, finished)
+    skipped_ids = {run.id for run in skipped} if needed else set()
     return Plan(
         on=on,
         slots=slots,
         cpu=cpu,
-        batch_s=min((spec.limits.batch_s for spec in specs if spec.limits.batch_s is not None), default=None),
-        usd=min((spec.limits.usd for spec in specs if spec.limits.usd is not None), default=None),
+        batch_s=_smallest([spec.limits.batch_s for spec in ordered]),
+        usd=_smallest([spec.limits.usd for spec in ordered]),
         jobs=jobs,
-        runs=tuple(run for run in runs if run.id not in left_out),
-        already=already,
-        needed=needed,
-        warnings=warn(specs, fleet=fleet, cpu=cpu),
-        notes=tuple(dict.fromkeys(job.note for job in jobs if job.note)),
+        runs=tuple(run for run in runs if run.id not in skipped_ids),
+        skipped=skipped if needed else (),
+        warnings=_warnings(ordered, trees=trees, fleet=fleet, on=on, cpu=cpu),
+        offers=fleet.offers,
+        finished=len(skipped),
     )
 
 
-def _order(specs: Sequence[JobSpec]) -> tuple[JobSpec, ...]:
-    """Keep the given order, but put no job before one that it waits for."""
-    ordered: dict[str, JobSpec] = {}
-    waiting = list(specs)
-    while waiting:
-        ready = next(spec for spec in waiting if all(name in ordered for name in spec.after))
-        ordered[ready.name] = ready
-        waiting.remove(ready)
-    return tuple(ordered.values())
-
-
-def _plan_job(spec: JobSpec, tree: Tree, environment: str | None) -> PlannedJob:
-    named = (
-        {"file": spec.environment.name, "sha256": environment} if spec.environment and environment else None
-    )
+def _plan_job(spec: JobSpec, *, tree: Tree, environment: str | None) -> PlannedJob:
+    limits = spec.limits
     return PlannedJob(
         name=spec.name,
         source=str(spec.source),
         run=spec.run,
-        gpus=spec.needs.gpus,
-        run_s=spec.limits.run_s,
-        stall_s=spec.limits.stall_s,
-        retries=spec.limits.retries,
-        env=spec.env,
-        environment=named,
+        needs={"gpus": spec.needs.gpus},
+        limits={"run_s": limits.run_s, "stall_s": limits.stall_s, "retries": limits.retries},
+        env=dict(spec.env),
+        environment=_environment(spec, environment),
         after=spec.after,
         metric=spec.metric,
         mode=spec.mode,
@@ -107,54 +91,96 @@ def _plan_job(spec: JobSpec, tree: Tree, environment: str | None) -> PlannedJob:
         seed=spec.seed,
         repeats=spec.repeats,
         folds=spec.folds,
-        code=_describe(tree),
-        variants=make_variants(spec),
-        note=seed_note(spec),
+        code=_code(tree),
+        variants=expand_grid(spec),
+        note=notes.seed_note(spec),
     )
 
 
-def _describe(tree: Tree) -> dict[str, object]:
-    left_out = [[found.path, found.reason] for found in tree.left_out]
+def _environment(spec: JobSpec, sha256: str | None) -> dict[str, str] | None:
+    if spec.environment is None or sha256 is None:
+        return None
+    return {"file": spec.environment.name, "sha256": sha256}
+
+
+def _code(tree: Tree) -> dict[str, object]:
+    left_out = [[item.path, item.reason] for item in tree.left_out]
     return {"sha256": tree.sha256, "files": tree.files, "bytes": tree.bytes, "left_out": left_out}
 
 
-def _plan_runs(index: int, spec: JobSpec, job: PlannedJob, fleet: Fleet) -> Iterator[PlannedRun]:
-    prepared: dict[tuple[int, int | None], _Prepared] = {}
-    shared = _shared_content(job, fleet)
-    for number, point in enumerate(points(spec, len(job.variants))):
+class _Shared(NamedTuple):
+    """What the runs of one variant and fold have in common."""
+
+    params: dict[str, Value]
+    content: ParamsContent
+    argv: tuple[str, ...]
+
+
+def _plan_runs(spec: JobSpec, job: PlannedJob, *, index: int, environment: str) -> Iterator[PlannedRun]:
+    command = _read_command(spec, job)
+    contents = Contents(spec, code=job.code["sha256"], environment=environment)
+    shared: dict[tuple[int, int | None], _Shared] = {}
+    for number, point in enumerate(points(spec, variants=len(job.variants))):
+        seed = seed_of(spec, repeat=point.repeat)
         key = (point.variant, point.fold)
-        if key not in prepared:
-            prepared[key] = _prepare(spec, job, point)
-        yield _plan_run(index, number, spec, point, prepared[key], shared)
+        if key not in shared:
+            shared[key] = _share(job, point, command=command, contents=contents, seed=seed)
+        params, content, argv = shared[key]
+        yield PlannedRun(
+            id=f"{spec.name}-{number:04d}-{content.digits}",
+            job=index,
+            variant=point.variant,
+            repeat=point.repeat,
+            seed=seed,
+            fold=point.fold,
+            argv=command.render(params, seed=seed) if command.has_seed else argv,
+            content=content.of_run(seed=seed, repeat=point.repeat),
+        )
 
 
-def _prepare(spec: JobSpec, job: PlannedJob, point: Point) -> _Prepared:
-    params = params_of(spec, job.variants[point.variant], point.fold)
-    return _Prepared(params, hash_params(params))
-
-
-def _plan_run(
-    index: int, number: int, spec: JobSpec, point: Point, prepared: _Prepared, shared: str
-) -> PlannedRun:
-    seed = seed_of(spec, point.repeat)
+def _read_command(spec: JobSpec, job: PlannedJob) -> Command:
+    names = tuple(job.variants[0])
     try:
-        argv = render_command(spec.run, params=prepared.params, seed=seed)
+        return read_command(
+            spec.run, names=names, has_seed=spec.seed is not None, has_folds=spec.folds is not None
+        )
     except UsageError as error:
         raise UsageError(f"{spec.source.name}: {error.what}", error.todo) from error
-    text = json.dumps([shared, argv, prepared.params, seed], sort_keys=True)
-    return PlannedRun(
-        id=f"{spec.name}-{number:04d}-{prepared.hash}",
-        job=index,
-        variant=point.variant,
-        repeat=point.repeat,
-        seed=seed,
-        fold=point.fold,
-        argv=argv,
-        content=hashlib.sha256(text.encode()).hexdigest()[:_CONTENT_DIGITS],
+
+
+def _share(
+    job: PlannedJob, point: Point, *, command: Command, contents: Contents, seed: int | None
+) -> _Shared:
+    params = with_fold(job.variants[point.variant], fold=point.fold, folds=job.folds)
+    try:
+        argv = command.render(params, seed=seed)
+    except UsageError as error:
+        raise UsageError(f"{job.name}: {error.what}", error.todo) from error
+    return _Shared(params, contents.of_params(params), argv)
+
+
+def _find_finished(runs: Sequence[PlannedRun], finished: Collection[FinishedRun]) -> tuple[SkippedRun, ...]:
+    """Find the runs whose results are there; of several, the newest batch has them."""
+    newest: dict[str, FinishedRun] = {}
+    for done in sorted(finished, key=lambda done: (done.batch, done.run)):
+        newest[done.content] = done
+    found = ((run, newest.get(run.content)) for run in runs)
+    return tuple(
+        SkippedRun(run.id, run.content, done.batch, done.run) for run, done in found if done is not None
     )
 
 
-def _shared_content(job: PlannedJob, fleet: Fleet) -> str:
-    """Return what all runs of a job depend on: code with data, variables, environment."""
-    environment = job.environment["sha256"] if job.environment else fleet.interpreter_hash
-    return json.dumps([job.code["sha256"], dict(job.env), environment], sort_keys=True)
+def _warnings(
+    specs: Sequence[JobSpec], *, trees: Mapping[str, Tree], fleet: Fleet, on: str, cpu: bool
+) -> tuple[str, ...]:
+    return (
+        *notes.warn_of_gpus(specs, fleet=fleet, on=on, cpu=cpu),
+        *notes.warn_of_seeds(specs),
+        *notes.warn_of_python_flags(specs),
+        *(line for spec in specs for line in notes.warn_of_size(spec, tree=trees[spec.name])),
+        *((fleet.note,) if fleet.note else ()),
+    )
+
+
+def _smallest(given: Sequence[float | None]) -> float | None:
+    return min((limit for limit in given if limit is not None), default=None)

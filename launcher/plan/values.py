@@ -1,35 +1,51 @@
-"""The plan as a value: what `--plan` shows and what `submit` carries out, one and the same."""
+"""The values of planning: what a plan is told of the world, and what it decides. Plain and frozen; computes nothing."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from launcher.runner import names
+from launcher.runner.names import SCHEMA, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from launcher.spec import Value
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A machine that could be had, and why it stands where it stands among the candidates."""
+
+    type: str
+    zone: str
+    region: str
+    market: str
+    price_usd_per_hour: float
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
-    """What exists at the target now.
+    """What exists where a batch is to run.
 
     Attributes:
-        gpus: how many a run could see.
-        interpreter_hash: changes with whatever the default interpreter has installed.
+        machines: ids of machines that run already.
+        gpus: how many a run can see there; None is not known yet.
+        interpreter_hash: stands for the interpreter and its packages that serve jobs with no environment.
+        offers: what could be rented, best first.
+        note: what the user should know of it.
     """
 
-    gpus: int
-    interpreter_hash: str
+    machines: tuple[str, ...] = ()
+    gpus: int | None = None
+    interpreter_hash: str = ""
+    offers: tuple[Offer, ...] = ()
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A run of an earlier batch that succeeded, and the hash of all that it depended on."""
+    """A run that succeeded before: its content, and where its results are."""
 
     content: str
     batch: str
@@ -37,8 +53,31 @@ class FinishedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedJob:
+    """A job as it is frozen into a plan; `variants` are parameters without the fold."""
+
+    name: str
+    source: str
+    run: str | tuple[str, ...]
+    needs: dict[str, float]
+    limits: dict[str, float | int | None]
+    env: dict[str, str]
+    environment: dict[str, str] | None
+    after: tuple[str, ...]
+    metric: str | None
+    mode: str | None
+    stop_on_nan: bool
+    seed: int | None
+    repeats: int
+    folds: int | None
+    code: dict[str, Any]
+    variants: tuple[dict[str, Value], ...]
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One training process. `job` and `variant` are indexes; `content` is what --needed goes by."""
+    """One training process to come; `job` and `variant` are indexes."""
 
     id: str
     job: int
@@ -49,81 +88,23 @@ class PlannedRun:
     argv: tuple[str, ...]
     content: str
 
-    def frozen(self) -> dict[str, Any]:
-        """Return the entry of plan.json."""
-        return {
-            "id": self.id,
-            "job": self.job,
-            "variant": self.variant,
-            "repeat": self.repeat,
-            "seed": self.seed,
-            "fold": self.fold,
-            "argv": self.argv,
-            "content": self.content,
-        }
-
 
 @dataclass(frozen=True, slots=True)
-class PlannedJob:
-    """A job with its variants, and what its runs share.
+class SkippedRun:
+    """A run that is not planned, because `run` of `batch` has its results."""
 
-    Attributes:
-        environment: name and sha256 of the requirements, None for the target's own.
-        code: sha256, files, bytes and what was left out of the snapshot.
-        note: what a reader of a run should know about it.
-    """
-
-    name: str
-    source: str
-    run: str | tuple[str, ...]
-    gpus: float
-    run_s: float | None
-    stall_s: float | None
-    retries: int
-    env: Mapping[str, str]
-    environment: Mapping[str, str] | None
-    after: tuple[str, ...]
-    metric: str | None
-    mode: str | None
-    stop_on_nan: bool
-    seed: int | None
-    repeats: int
-    folds: int | None
-    code: Mapping[str, Any]
-    variants: tuple[Mapping[str, Value], ...]
-    note: str | None
-
-    def frozen(self) -> dict[str, Any]:
-        """Return the entry of plan.json."""
-        return {
-            "name": self.name,
-            "source": self.source,
-            "run": self.run,
-            "needs": {"gpus": self.gpus},
-            "limits": {"run_s": self.run_s, "stall_s": self.stall_s, "retries": self.retries},
-            "env": dict(self.env),
-            "environment": self.environment,
-            "after": self.after,
-            "metric": self.metric,
-            "mode": self.mode,
-            "stop_on_nan": self.stop_on_nan,
-            "seed": self.seed,
-            "repeats": self.repeats,
-            "folds": self.folds,
-            "code": dict(self.code),
-            "variants": self.variants,
-            "note": self.note,
-        }
+    id: str
+    content: str
+    batch: str
+    run: str
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that is decided about a batch.
+    """What a submission will do.
 
-    Attributes:
-        already: runs that succeeded in an earlier batch; `needed` leaves them out of `runs`.
-        needed: leave them out.
-        warnings: what the user should know before it begins.
+    `warnings` are frozen with the rest, as notes. Offers carry prices, and `finished` counts runs that `--needed`
+    would skip: both change from day to day, and stand outside what is frozen.
     """
 
     on: str
@@ -133,34 +114,44 @@ class Plan:
     usd: float | None
     jobs: tuple[PlannedJob, ...]
     runs: tuple[PlannedRun, ...]
-    already: tuple[tuple[str, FinishedRun], ...]
-    needed: bool
+    skipped: tuple[SkippedRun, ...]
     warnings: tuple[str, ...]
-    notes: tuple[str, ...]
+    offers: tuple[Offer, ...] = ()
+    finished: int = 0
 
-    def frozen(self) -> dict[str, Any]:
-        """Return the content of plan.json, but for its id and the time."""
-        return {**self._head(), "runs": [run.frozen() for run in self.runs], **self._foot()}
+    def params_of(self, run: PlannedRun) -> dict[str, Value]:
+        """Return the parameters of a run, its fold among them."""
+        job = self.jobs[run.job]
+        return with_fold(job.variants[run.variant], fold=run.fold, folds=job.folds)
 
-    def render(self, about: Mapping[str, Any]) -> str:
-        """Return plan.json with further entries, one run a line."""
-        runs = ",\n".join(json.dumps(run.frozen(), separators=(",", ":")) for run in self.runs)
-        head = json.dumps({**about, **self._head()}, indent=1)[:-2]
-        foot = json.dumps(self._foot(), indent=1)[2:]
-        return f'{head},\n "runs": [\n{runs}\n ],\n{foot}\n'
-
-    def _head(self) -> dict[str, Any]:
+    def header(self) -> dict[str, Any]:
+        """Return the content of plan.json that is the same for all runs."""
         return {
-            "schema": names.SCHEMA,
-            "launcher": names.VERSION,
+            "schema": SCHEMA,
+            "launcher": VERSION,
             "on": self.on,
             "slots": self.slots,
             "cpu": self.cpu,
             "limits": {"batch_s": self.batch_s, "usd": self.usd},
-            "jobs": [job.frozen() for job in self.jobs],
+            "notes": list(self.warnings),
         }
 
-    def _foot(self) -> dict[str, Any]:
-        left_out = self.already if self.needed else ()
-        skipped = [{"id": run, "content": f.content, "batch": f.batch, "run": f.run} for run, f in left_out]
-        return {"skipped": skipped, "notes": self.notes}
+    def frozen(self) -> dict[str, Any]:
+        """Return the content of plan.json, without id and time: equal input gives equal content."""
+        return {
+            **self.header(),
+            "jobs": [job_content(job) for job in self.jobs],
+            "runs": [asdict(run) | {"argv": list(run.argv)} for run in self.runs],
+            "skipped": [asdict(run) for run in self.skipped],
+        }
+
+
+def with_fold(params: dict[str, Value], *, fold: int | None, folds: int | None) -> dict[str, Value]:
+    """Return parameters and, where the job has folds, `fold` and `folds`."""
+    return params if folds is None else {**params, "fold": fold, "folds": folds}
+
+
+def job_content(job: PlannedJob) -> dict[str, Any]:
+    """Return a job as plan.json has it."""
+    run = job.run if isinstance(job.run, str) else list(job.run)
+    return asdict(job) | {"run": run, "after": list(job.after), "variants": list(job.variants)}

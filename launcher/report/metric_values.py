@@ -9,19 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EVALUATE = "evaluate."
-_BETTER_LOW = ("loss", "error", "mae", "mse", "msle", "mape", "crossentropy", "divergence", "hinge")
+# The same words as in the hooks, which no part of launcher may import.
+_BETTER_LOW = ("loss", "err", "mae", "mse", "msle", "mape", "entropy", "divergence", "hinge", "false_")
 _BETTER_HIGH = (
-    "acc",
-    "auc",
-    "precision",
-    "recall",
-    "f1",
-    "fbeta",
-    "r2",
-    "iou",
-    "dice",
-    "score",
-    "similarity",
+    *("acc", "auc", "precision", "recall", "sensitivity", "specificity", "f1", "fbeta", "score", "r2", "iou"),
+    *("io_u", "dice", "correlation", "similarity", "true_"),
 )
 
 

@@ -1,8 +1,8 @@
 """Tell whether the runner of a batch lives. Looks only: it never signals, waits or writes.
 
 On the computer of the runner its lock is the truth: the kernel frees it at the instant the runner dies.
-Elsewhere (another computer, or this one after a restart) only the heartbeat can be looked at. A look takes
-lock, shared, for microseconds: a runner must try again before it believes that another one holds its lock.
+Elsewhere (another computer, or this one after a restart) only the heartbeat can be looked at. To look takes
+the lock, shared, for microseconds: a runner tries again before it believes that another one holds its lock.
 """
 
 from __future__ import annotations
@@ -51,9 +51,8 @@ def _why_gone(place: str, known: dict[str, Any], *, now: datetime, boot_id: str 
     if heartbeat is None:
         return "its runner left no sign of life"
     silent_s = (now - heartbeat).total_seconds()
-    if (
-        silent_s <= names.HEARTBEAT_LOST_S
-    ):  # a clock that jumped back gives a negative silence, which is no proof
+    # Negative after the clock jumped back, which proves nothing.
+    if silent_s <= names.HEARTBEAT_LOST_S:
         return ""
     return f"its runner has been silent for {silent_s:.0f} s; its computer stopped or was restarted"
 

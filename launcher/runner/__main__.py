@@ -40,16 +40,17 @@ def main(arguments: Sequence[str]) -> int:
     if wanted.command == "install":
         install(wanted.home, sha256=wanted.sha256, requirements=wanted.requirements, python=wanted.python)
         return 0
-    folder = os.path.abspath(wanted.batch)
-    if wanted.command != "run":
-        write_request(folder, wanted.command, runs=wanted.runs, failed=getattr(wanted, "failed", False))
-        return 0
     try:
-        batch = Batch(folder)
+        # The real path, so that every runner of the batch gives its runs the same variables.
+        batch = Batch(os.path.realpath(wanted.batch))
     except BatchError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    execute(batch, python=wanted.python, grace_s=wanted.grace)
+    if wanted.command == "run":
+        execute(batch, python=wanted.python, grace_s=wanted.grace)
+    else:
+        failed = getattr(wanted, "failed", False)
+        write_request(batch.folder, wanted.command, runs=wanted.runs, failed=failed)
     return 0
 
 
@@ -72,6 +73,8 @@ def _work(batch: Batch, *, python: str, grace_s: float) -> bool:
     disk.take_ballast()
     journal = Journal(batch.path(names.EVENTS))
     states = States(batch, disk=disk, journal=journal)
+    os.makedirs(batch.path(names.RUNS), exist_ok=True)
+    disk.sync(batch.folder)
     take_over(batch, states)
     write_heartbeat(batch)
     boot = {"pid": os.getpid(), "boot_id": processes.boot_id(), "version": names.VERSION}
@@ -83,10 +86,10 @@ def _work(batch: Batch, *, python: str, grace_s: float) -> bool:
         slots = Slots(gpus, limit=batch.plan["slots"])
         loop = Loop(batch, states, starter, node_lock=node_lock, slots=slots)
         loop.run()
+    disk.drop_ballast()
     write_manifest(batch, states)
     journal.append(at=utc_now(), event="batch_ended", fsyncs=disk.fsyncs, fsync_s=disk.fsync_s)
     journal.close()
-    disk.drop_ballast()
     return loop.is_stopping
 
 

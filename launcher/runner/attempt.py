@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 from launcher.runner import names, processes
-from launcher.runner.batch import Outcome
+from launcher.runner.batch import Outcome, explain_os_error
+from launcher.runner.folders import file_time_ns
 from launcher.runner.log import CappedLog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from launcher.runner.slots import Place
 
@@ -70,7 +70,8 @@ class Attempt:
         self._began = self._last_sign = now
         if self.number > 1:
             self.log.write(f"[launcher: attempt {self.number}]\n".encode())
-        self.since_ns = os.stat(f"{self.folder}/{names.RUN}").st_mtime_ns
+        self._last_epoch = self._read_epoch()
+        self.since_ns = file_time_ns()
         self.pipe, write_end = os.pipe()
         os.set_blocking(self.pipe, False)
         try:
@@ -110,7 +111,7 @@ class Attempt:
         self._status = status
 
     def end(self, state: str, reason: str, *, now: float) -> None:
-        """Ask everything of this run to end, then kill what did not within the grace. The first verdict stays."""
+        """Ask all of this run to end, then kill what did not within the grace. The first verdict stays."""
         if self.verdict is None and self._status is None:
             self.verdict = Outcome(state, None, None, reason)
             self._ask_to_end(
@@ -121,28 +122,22 @@ class Attempt:
         """End the run where it took too long, or shows no sign of life."""
         if self._run_s is not None and now - self._began > self._run_s:
             self.end(names.TIMED_OUT, f"ran longer than its limit of {self._run_s:g} s", now=now)
-        elif (
-            self._stall_s is not None
-            and now - self._last_sign > self._stall_s
-            and not self._has_new_epoch(now)
-        ):
+        elif self._stall_s is not None and now - self._find_last_sign(now) > self._stall_s:
             self.end(names.STALLED, f"no log byte and no epoch for {self._stall_s:g} s", now=now)
 
-    def is_over(self, now: float, *, orphans: set[int], is_alone: bool) -> bool:
+    def is_over(self, now: float, *, orphans: Collection[int], own: Collection[int]) -> bool:
         """Tell whether nothing of the run is left; on the way there end what is.
 
         Args:
             orphans: our children that are no run's main process.
-            is_alone: no other run runs, so all orphans are this run's.
+            own: those of them that nobody else can have left.
         """
         if self._status is None:
             self._kill_when_due(now)
             return False
         if now < self._look_at or not (orphans or self._group_exists()):
             return now >= self._look_at
-        members = processes.find_members(
-            leaders=[self.pid, *(orphans if is_alone else ())], marker=self._marker
-        )
+        members = processes.find_members(leaders=[self.pid, *own], marker=self._marker)
         self._look_at = now + _LOOK_AGAIN_S
         if not members:
             return True
@@ -180,18 +175,23 @@ class Attempt:
         try:
             self.log.write(content)
         except OSError as error:
-            self.end(names.FAILED, explain_os_error("the log could not be written", error), now=now)
+            reason = explain_os_error("the log could not be written", error)
+            self.end(names.FAILED, reason, now=now)
+            self.verdict = self.verdict or Outcome(names.FAILED, None, None, reason)
 
-    def _has_new_epoch(self, now: float) -> bool:
+    def _find_last_sign(self, now: float) -> float:
+        epoch = self._read_epoch()
+        if epoch != self._last_epoch:
+            self._last_epoch, self._last_sign = epoch, now
+        return self._last_sign
+
+    def _read_epoch(self) -> tuple[int, int] | None:
+        """Return what changes with each epoch; one look a turn, so that none counts later than it came."""
         try:
             status = os.stat(f"{self.folder}/{names.HISTORY}")
         except OSError:
-            return False
-        epoch = (status.st_size, status.st_mtime_ns)
-        is_new = epoch != self._last_epoch
-        if is_new:
-            self._last_epoch, self._last_sign = epoch, now
-        return is_new
+            return None
+        return status.st_size, status.st_mtime_ns
 
     def _ask_to_end(self, members: set[int], now: float, grace_s: float) -> None:
         processes.send_signal(members, signal.SIGTERM)
@@ -214,18 +214,11 @@ class Attempt:
 
 def cannot_start(error: Exception, program: str) -> Outcome:
     """Return the outcome of a run whose process never began."""
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and error.filename == program:
         return Outcome(names.FAILED, _NO_PROGRAM, None, f"there is no program {program!r}")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError):  # also a file of the snapshot that is gone
         return Outcome(names.FAILED, None, None, explain_os_error("it could not be started", error))
     return Outcome(names.FAILED, None, None, f"it could not be started: {error}")
-
-
-def explain_os_error(what: str, error: OSError) -> str:
-    """Return a reason; a full disk is called by its name."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full: {what}"
-    return f"{what}: {error.strerror}"
 
 
 def _decode(status: int) -> tuple[int | None, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
@@ -50,7 +51,8 @@ class Batch:
 
     def job_of(self, run: int) -> dict[str, Any]:
         """Return the job that a run belongs to."""
-        return self.jobs[self.runs[run]["job"]]
+        job: int = self.runs[run]["job"]
+        return self.jobs[job]
 
     def params_of(self, run: int) -> dict[str, Any]:
         """Return a run's parameters: its variant's, and its fold where the job has folds."""
@@ -90,6 +92,20 @@ class Batch:
             "rehearse": bool(self.plan.get("rehearse")),
             "note": job.get("note"),
         }
+
+
+def spoil(outcome: Outcome, reason: str) -> Outcome:
+    """Return a success as a failure; anything else stays what it was, with one more reason."""
+    if outcome.state == names.SUCCEEDED:
+        return outcome._replace(state=names.FAILED, reason=reason)
+    return outcome._replace(reason=f"{outcome.reason}; {reason}")
+
+
+def explain_os_error(what: str, error: OSError) -> str:
+    """Return a reason; a full disk is called by its name."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full: {what}"
+    return f"{what}: {error.strerror}" + (f": {error.filename}" if error.filename else "")
 
 
 def encode_state(outcome: Outcome, *, attempt: int, started_at: str | None, ended_at: str | None) -> bytes:

@@ -123,11 +123,7 @@ def read_json(path: str) -> Any:
 
 def read_lines(path: str) -> Iterator[dict[str, Any]]:
     """Yield the objects in a file of JSON lines; torn lines are passed over, a missing file has none."""
-    try:
-        file = open(path, "rb")
-    except OSError:
-        return
-    with file:
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         yield from (value for value in map(_parse, file) if isinstance(value, dict))
 
 

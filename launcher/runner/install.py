@@ -8,8 +8,8 @@ import subprocess
 import time
 
 from launcher.runner.environment import environment_folder
+from launcher.runner.folders import remove_tree
 from launcher.runner.lock import Lock
-from launcher.runner.workspace import remove_tree
 
 _COMPLETE = "complete"
 _TIMEOUT_S = 3600.0

@@ -30,13 +30,10 @@ class Lock:
         """Take the lock where nobody holds it. Returns: whether it is ours now."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         for _ in range(_TRIES):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(_BETWEEN_S)
-            else:
+            if _take(descriptor, fcntl.LOCK_EX):
                 self._descriptor = descriptor
                 return True
+            time.sleep(_BETWEEN_S)
         os.close(descriptor)
         return False
 
@@ -62,9 +59,14 @@ def is_held(path: str) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _take(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False
+
+
+def _take(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -9,14 +9,16 @@ import time
 from typing import TYPE_CHECKING
 
 from launcher.runner import names, processes
-from launcher.runner.attempt import Attempt, cannot_start, explain_os_error
-from launcher.runner.batch import Batch, Outcome, utc_now
+from launcher.runner.attempt import Attempt, cannot_start
+from launcher.runner.batch import Batch, Outcome, explain_os_error, spoil, utc_now
 from launcher.runner.disk import read_json, to_json, write_file
 from launcher.runner.lock import Lock, is_held
+from launcher.runner.orphans import Orphans
 from launcher.runner.requests import pending_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
     from types import FrameType
 
     from launcher.runner.slots import Place, Slots
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.25
 _FULL_BYTES = 64 * 1024
-_RETRIED = (names.FAILED, names.STALLED, names.TIMED_OUT)
 
 
 class Loop:
@@ -53,6 +54,7 @@ class Loop:
         self._slots, self._clock = slots, clock
         self._active: dict[int, Attempt] = {}
         self._ended: list[Attempt] = []
+        self._orphans = Orphans()
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
         self._beat_at = self._tick_at = 0.0
@@ -93,14 +95,16 @@ class Loop:
             write_heartbeat(self._batch)
 
     def _start_ready(self) -> None:
+        if self.is_stopping:
+            return
         self._cancel_hopeless()
-        if self.is_stopping or not self._may_run():
+        if not self._may_run():
             return
         while (run := self._next_startable()) is not None:
             place = self._slots.take(self._needs(run))
-            if place is None:
+            # However many can't be started, signals and requests are heard in between.
+            if place is None or not self._start(run, place):
                 return
-            self._start(run, place)
 
     def _conclude_ended(self) -> None:
         # Only now, so that the next run already computes while this one's results are made durable.
@@ -113,7 +117,7 @@ class Loop:
         if run is None:
             return
         try:
-            self._starter.prepare(run, number=self._states.next_attempt(run))
+            self._starter.prepare(run, number=self._states.attempt(run) + 1)
         except OSError:
             return  # it is tried again, and explained, when the run's turn comes
 
@@ -135,16 +139,20 @@ class Loop:
 
     def _look_at_active(self) -> None:
         now = self._clock()
-        mains = {attempt.pid for attempt in self._active.values()}
-        orphans = (
-            processes.find_children() - mains if any(a.has_exited for a in self._active.values()) else set()
-        )
+        orphans = self._find_orphans() if any(a.has_exited for a in self._active.values()) else set[int]()
         for attempt in tuple(self._active.values()):
             if self.is_stopping:
                 attempt.end(names.INTERRUPTED, "the runner was told to stop", now=now)
             attempt.check_limits(now)
-            if attempt.is_over(now, orphans=orphans, is_alone=len(self._active) == 1):
+            own = self._orphans.left_by(attempt.pid, mains=self._mains()) if attempt.has_exited else ()
+            if attempt.is_over(now, orphans=orphans, own=own):
                 self._release(attempt)
+
+    def _find_orphans(self) -> AbstractSet[int]:
+        return self._orphans.look(processes.find_children(), mains=self._mains())
+
+    def _mains(self) -> set[int]:
+        return {attempt.pid for attempt in self._active.values()}
 
     # The life of one run
 
@@ -171,18 +179,19 @@ class Loop:
             self._states.finish(run, Outcome(names.FAILED, None, None, reason))
         return None
 
-    def _start(self, run: int, place: Place) -> None:
+    def _start(self, run: int, place: Place) -> bool:
         try:
-            self._starter.prepare(run, number=self._states.next_attempt(run))
+            self._starter.prepare(run, number=self._states.attempt(run) + 1)
             number = self._states.begin(run)
             attempt = self._starter.start(run, number=number, place=place, now=self._clock())
         except (OSError, ValueError) as error:
             self._slots.give_back(place)
             self._starter.forget(run)
             self._conclude(run, cannot_start(error, self._batch.runs[run]["argv"][0]))
-            return
+            return False
         self._active[run] = attempt
         self._selector.register(attempt.pipe, selectors.EVENT_READ, lambda: self._take_log(attempt))
+        return True
 
     def _take_log(self, attempt: Attempt) -> None:
         if not attempt.read_log(self._clock()):
@@ -204,8 +213,7 @@ class Loop:
         try:
             self._starter.workspaces.take_back(attempt.run, since_ns=attempt.since_ns)
         except OSError as error:
-            reason = explain_os_error("its outputs could not be collected", error)
-            outcome = outcome._replace(state=names.FAILED, reason=reason)
+            outcome = spoil(outcome, explain_os_error("its outputs could not be collected", error))
         self._conclude(attempt.run, outcome)
 
     def _explain(self, attempt: Attempt) -> Outcome:
@@ -215,19 +223,17 @@ class Loop:
             return outcome
         verdict = read_json(f"{attempt.folder}/{names.VERDICT}")
         if isinstance(verdict, dict):
-            self._states.use_up_tries(attempt.run)  # a seed that diverged once diverges again
+            self._states.forbid_retry(attempt.run)  # a seed that diverged once diverges again
             return outcome._replace(reason=str(verdict.get("reason")))
         if _is_full(self._batch.folder):
             return outcome._replace(reason=f"the disk is full ({outcome.reason})")
         return outcome
 
     def _conclude(self, run: int, outcome: Outcome) -> None:
-        self._states.finish(run, outcome)
+        outcome = self._states.finish(run, outcome)
         retries = self._batch.job_of(run)["limits"]["retries"]
-        if outcome.state in _RETRIED and self._states.tries(run) <= retries and not self.is_stopping:
-            self._states.requeue(
-                run, f"attempt {self._states.next_attempt(run) - 1}: {outcome.reason}", is_retry=True
-            )
+        if outcome.state in names.RETRIED and self._states.failures(run) <= retries:
+            self._states.requeue(run, f"attempt {self._states.attempt(run)}: {outcome.reason}", is_retry=True)
 
     # What others ask for
 
@@ -238,11 +244,13 @@ class Loop:
                 case "cancel":
                     self._cancel(runs)
                 case "resume":
-                    self._resume(runs, failed=request["failed"])
+                    self._resume(runs, failed=bool(request.get("failed")))
             os.unlink(path)
 
     def _cancel(self, runs: list[int]) -> None:
         for run in runs:
+            if self._states.queue.states[run] == names.RUNNING:
+                self._states.forbid_retry(run)  # it may be ending for another reason
             if run in self._active:
                 self._active[run].end(names.CANCELLED, "stopped by request", now=self._clock())
             elif self._states.queue.states[run] == names.QUEUED:
@@ -298,4 +306,5 @@ def _wait_for_any() -> tuple[int, int]:
 
 def _is_full(folder: str) -> bool:
     status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize < _FULL_BYTES
+    has_no_inode = status.f_files > 0 and status.f_favail == 0
+    return has_no_inode or status.f_bavail * status.f_frsize < _FULL_BYTES

@@ -4,48 +4,59 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from launcher.runner import names
+from launcher.runner.disk import read_lines, unlink
 
 if TYPE_CHECKING:
     from launcher.runner.batch import Batch
     from launcher.runner.states import States
 
+Files = dict[str, tuple[int, str]]
+
 
 def write_manifest(batch: Batch, states: States) -> None:
-    """Write manifest.json a line a file, from the journal; what the journal missed is hashed now."""
-    known = _from_journal(batch)
+    """Write manifest.json a line a file, from the journal; what the journal missed is hashed now.
+
+    On a full disk the old one stays.
+    """
     path = batch.path(names.MANIFEST)
-    with open(path + ".new", "w") as file:
+    try:
+        _write(path + ".new", batch, states)
+        os.replace(path + ".new", path)
+    except OSError:
+        unlink(path + ".new")
+
+
+def _write(path: str, batch: Batch, states: States) -> None:
+    known = _from_journal(batch)
+    with open(path, "w") as file:
         file.write('{"schema": 1, "files": [')
         separator = "\n"
         for run in states.runs_in(*names.ENDED):
             run_id = batch.runs[run]["id"]
-            for name, (size, digest) in (known.get(run_id) or states.hash_results(run)).items():
+            attempt, files = known.get(run_id, (0, {}))
+            if not files or attempt != states.attempt(run):
+                files = states.hash_results(run)
+            for name, (size, digest) in files.items():
                 row = {"path": f"{names.RUNS}/{run_id}/{name}", "size": size, "sha256": digest}
                 file.write(separator + json.dumps(row))
                 separator = ",\n"
         file.write("\n]}\n")
         file.flush()
         os.fsync(file.fileno())
-    os.replace(path + ".new", path)
 
 
-def _from_journal(batch: Batch) -> dict[str, dict[str, tuple[int, str]]]:
-    found: dict[str, dict[str, tuple[int, str]]] = {}
-    with open(batch.path(names.EVENTS), "rb") as journal:
-        for line in journal:
-            _take(line, found)
+def _from_journal(batch: Batch) -> dict[str, tuple[int, Files]]:
+    found: dict[str, tuple[int, Files]] = {}
+    for event in read_lines(batch.path(names.EVENTS)):
+        _take(event, found)
     return found
 
 
-def _take(line: bytes, found: dict[str, dict[str, tuple[int, str]]]) -> None:
-    try:
-        event = json.loads(line)
-    except ValueError:  # torn by a crash
-        return
+def _take(event: dict[str, Any], found: dict[str, tuple[int, Files]]) -> None:
     if event["event"] == "ended":
-        found[event["run"]] = event["files"]
+        found[event["run"]] = event["attempt"], event["files"]
     elif event["event"] in ("started", "requeued"):
         found.pop(event["run"], None)

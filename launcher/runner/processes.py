@@ -7,6 +7,7 @@ both is not found there.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -103,10 +104,8 @@ def read_environment(pid: int) -> list[bytes]:
 def send_signal(pids: Iterable[int], number: int) -> None:
     """Signal each process that still exists and that we may signal."""
     for pid in pids:
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
-        except (ProcessLookupError, PermissionError):
-            continue
 
 
 def end_at_once(*, leaders: Iterable[int] = (), marker: bytes = b"") -> int:

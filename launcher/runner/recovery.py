@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from launcher.runner import names, processes
-from launcher.runner.batch import Batch, Outcome
-from launcher.runner.disk import read_json, read_lines
-from launcher.runner.workspace import remove_tree
+from launcher.runner.batch import Outcome
+from launcher.runner.disk import read_json, read_lines, unlink
+from launcher.runner.folders import remove_tree
 
 if TYPE_CHECKING:
+    from launcher.runner.batch import Batch
     from launcher.runner.states import States
 
 
@@ -19,6 +21,7 @@ def take_over(batch: Batch, states: States) -> None:
 
     No process of a run may live when the run is started anew, so this comes before anything is started.
     """
+    states.remember_failures(_count_failures(batch))
     left = states.runs_in(names.RUNNING)
     if left:
         same_boot = _is_same_boot(batch)
@@ -27,9 +30,26 @@ def take_over(batch: Batch, states: States) -> None:
         for run in left:
             _end_processes(batch, run, leaders)
             remove_tree(batch.run_path(run, names.WORK))
+            unlink(batch.run_path(run, names.LOG + ".new"))
             states.finish(run, Outcome(names.INTERRUPTED, None, None, reason))
     for run in states.runs_in(names.INTERRUPTED):
         states.requeue(run, None)
+
+
+def _count_failures(batch: Batch) -> Counter[str]:
+    """Return how often each run failed since somebody asked for it; interruptions do not count."""
+    failures = Counter[str]()
+    interrupted: set[str] = set()
+    for event in read_lines(batch.path(names.EVENTS)):
+        run = event.get("run", "")
+        if event.get("event") == "ended":
+            failures[run] += event["state"] in names.RETRIED
+            if event["state"] == names.INTERRUPTED:
+                interrupted.add(run)
+        elif event.get("event") == "requeued" and not event["is_retry"]:
+            failures[run] *= run in interrupted
+            interrupted.discard(run)
+    return failures
 
 
 def _is_same_boot(batch: Batch) -> bool:

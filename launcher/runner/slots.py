@@ -28,8 +28,8 @@ def find_gpus(environ: Mapping[str, str]) -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError):
         return ()
     shown = tuple(line.strip() for line in done.stdout.splitlines() if line.strip())
-    allowed = environ.get("CUDA_VISIBLE_DEVICES")
-    return shown if allowed is None else tuple(gpu for gpu in shown if gpu in allowed.replace(" ", "").split(","))
+    allowed = environ.get("CUDA_VISIBLE_DEVICES", ",".join(shown)).replace(" ", "").split(",")
+    return tuple(gpu for gpu in shown if gpu in allowed)
 
 
 class Slots:

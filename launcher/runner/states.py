@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
 from launcher.runner import names
-from launcher.runner.batch import Batch, Outcome, encode_state, utc_now
+from launcher.runner.batch import Outcome, encode_state, explain_os_error, spoil, utc_now
 from launcher.runner.queue import Queue
 from launcher.runner.workspace import hash_file, list_results
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from launcher.runner.batch import Batch
     from launcher.runner.disk import Disk, Journal
 
-_NO_MORE = 1_000_000
+_NEVER = 1_000_000
 
 
 class States:
@@ -29,57 +33,70 @@ class States:
         on_disk = self._read_all()
         self._attempts: dict[int, int] = {run: state["attempt"] for run, state in on_disk.items()}
         self._started_at: dict[int, str | None] = {run: s.get("started_at") for run, s in on_disk.items()}
-        self._tries: dict[int, int] = {}
+        self._failures: dict[int, int] = {}
         self.queue = _make_queue(batch, on_disk)
 
     def runs_in(self, *wanted: str) -> list[int]:
         """Return the runs that are in one of these states."""
         return [run for run, state in enumerate(self.queue.states) if state in wanted]
 
-    def next_attempt(self, run: int) -> int:
-        """Return the number that the next attempt of a run will have, from 1."""
-        return self._attempts.get(run, 0) + 1
+    def attempt(self, run: int) -> int:
+        """Return the number of a run's latest attempt, 0 before the first."""
+        return self._attempts.get(run, 0)
 
-    def tries(self, run: int) -> int:
-        """Return how often a run was tried since somebody asked for it; interruptions do not count."""
-        return self._tries.get(run, 0)
+    def failures(self, run: int) -> int:
+        """Return how often a run failed since somebody asked for it; interruptions do not count."""
+        return self._failures.get(run, 0)
 
-    def use_up_tries(self, run: int) -> None:
+    def remember_failures(self, by_id: Mapping[str, int]) -> None:
+        """Take over what a predecessor counted."""
+        if by_id:
+            runs = enumerate(self._batch.runs)
+            self._failures = {i: by_id[run["id"]] for i, run in runs if run["id"] in by_id}
+
+    def forbid_retry(self, run: int) -> None:
         """Never retry a run by itself."""
-        self._tries[run] = _NO_MORE
+        self._failures[run] = _NEVER
 
     def begin(self, run: int) -> int:
         """Say durably that a run runs. Returns: the number of the attempt, from 1."""
-        number = self.next_attempt(run)
+        number = self.attempt(run) + 1
         self._attempts[run] = number
-        self._tries[run] = self._tries.get(run, 0) + 1
         self._started_at[run] = utc_now()
         self._save(run, Outcome(names.RUNNING, None, None, None), ended_at=None)
         return number
 
-    def finish(self, run: int, outcome: Outcome) -> None:
-        """Say durably how a run ended, after everything that it left is on disk itself."""
+    def finish(self, run: int, outcome: Outcome) -> Outcome:
+        """Say durably how a run ended, after everything that it left is on disk itself.
+
+        Returns: the outcome; it is a failure where the results could not be made durable.
+        """
         folder, now = self._batch.run_path(run), utc_now()
         results = list_results(folder)
-        for path in results:
-            if os.path.getsize(f"{folder}/{path}"):
-                self._disk.sync(f"{folder}/{path}")
+        try:
+            self._sync_results(folder, results)
+        except OSError as error:
+            outcome = spoil(outcome, explain_os_error("its results could not be made durable", error))
+        if outcome.state in names.RETRIED:
+            self._failures[run] = self.failures(run) + 1
         self._save(run, outcome, ended_at=now)
-        self._disk.sync(folder)
-        self._disk.sync(os.path.dirname(folder))
+        with contextlib.suppress(OSError):  # a full disk has no room for the folder itself
+            self._disk.sync(folder)
+            self._disk.sync(os.path.dirname(folder))
         self._journal.append(
             at=now,
             event="ended",
             run=self._batch.runs[run]["id"],
-            attempt=self._attempts.get(run, 0),
+            attempt=self.attempt(run),
             **outcome._asdict(),
-            files=self._hash(folder, results),
+            files={} if run in self._unsaved else self._hash(folder, results),
         )
+        return outcome
 
     def requeue(self, run: int, reason: str | None, *, is_retry: bool = False) -> None:
         """Put a run back into the queue; only a retry counts against `retries`."""
-        if not is_retry:
-            self._tries.pop(run, None)
+        if not is_retry and self.queue.states[run] != names.INTERRUPTED:
+            self._failures.pop(run, None)
         self._save(run, Outcome(names.QUEUED, None, None, reason), ended_at=None)
         self._journal.append(
             at=utc_now(), event="requeued", run=self._batch.runs[run]["id"], is_retry=is_retry, reason=reason
@@ -96,14 +113,24 @@ class States:
         folder = self._batch.run_path(run)
         return self._hash(folder, list_results(folder))
 
-    def _hash(self, folder: str, results: list[str]) -> dict[str, tuple[int, str]]:
-        own = [name for name in (names.RUN, names.PARAMS, names.STATE) if os.path.isfile(f"{folder}/{name}")]
-        return {path: hash_file(f"{folder}/{path}") for path in own + results}
+    def _sync_results(self, folder: str, results: dict[str, int]) -> None:
+        for path, size in results.items():
+            if size:
+                self._disk.sync(f"{folder}/{path}")
+        for parent in {os.path.dirname(path) for path in results} - {""}:
+            self._disk.sync(f"{folder}/{parent}")
+
+    def _hash(self, folder: str, results: Iterable[str]) -> dict[str, tuple[int, str]]:
+        found = {}
+        for path in (names.RUN, names.PARAMS, names.STATE, *results):
+            with contextlib.suppress(OSError):  # a run that was never begun has no more than its state
+                found[path] = hash_file(f"{folder}/{path}")
+        return found
 
     def _save(self, run: int, outcome: Outcome, *, ended_at: str | None) -> None:
         content = encode_state(
             outcome,
-            attempt=self._attempts.get(run, 0),
+            attempt=self.attempt(run),
             started_at=self._started_at.get(run),
             ended_at=ended_at,
         )

@@ -9,16 +9,15 @@ by a clock of coarse ticks, so a copy that was made in the very tick in which it
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
-import shutil
 import stat
-import sys
-import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from launcher.runner import names
-from launcher.runner.disk import unlink, write_all
+from launcher.runner.disk import write_all
+from launcher.runner.folders import Mark, Marks, mark_of, marks_below, remove_tree, walk
 
 if TYPE_CHECKING:
     from launcher.runner.batch import Batch
@@ -30,22 +29,7 @@ except ImportError:  # the module is read, not used, where the client runs on Wi
 
 _FICLONE = 0x40049409
 _CHUNK_BYTES = 1024 * 1024
-_BYTE_CODE = "__pycache__"
 _SPARES = ".spares"
-_CLOCK_REALTIME_COARSE = 5  # the clock by which Linux stamps files; Python has no name for it
-
-
-class Mark(NamedTuple):
-    """By what a file or folder is recognised as unchanged."""
-
-    inode: int
-    mode: int
-    size: int
-    changed_ns: int
-    status_ns: int
-
-
-Marks = dict[str, Mark]
 
 
 class Workspaces:
@@ -67,7 +51,7 @@ class Workspaces:
         """
         work = self._batch.run_path(run, names.WORK)
         remove_tree(work)
-        self._earlier[run] = _marks_below(self._batch.run_path(run, names.OUTPUTS))
+        self._earlier[run] = marks_below(self._batch.run_path(run, names.OUTPUTS))
         spares = self._spares.get(self._batch.runs[run]["job"])
         if spares:
             folder, self._marks[run] = spares.pop()
@@ -89,14 +73,12 @@ class Workspaces:
             OSError: a file could not be moved; the work folder is left as it is then.
         """
         work, outputs = self._batch.run_path(run, names.WORK), self._batch.run_path(run, names.OUTPUTS)
-        marks, earlier, found = self._marks.pop(run), self._earlier.pop(run), _marks_below(work)
+        marks, earlier, found = self._marks.pop(run), self._earlier.pop(run), marks_below(work)
         if found and found == marks and all(mark.status_ns < since_ns for mark in marks.values()):
             self._keep_spare(run, work, marks)
             return
         for path, mark in found.items():
-            if stat.S_ISDIR(mark.mode):
-                _allow(f"{work}/{path}", mark.mode)
-            elif marks.get(path) != mark and (stat.S_ISREG(mark.mode) or stat.S_ISLNK(mark.mode)):
+            if marks.get(path) != mark and (stat.S_ISREG(mark.mode) or stat.S_ISLNK(mark.mode)):
                 _move(f"{work}/{path}", outputs, path, earlier)
         remove_tree(work)
 
@@ -122,35 +104,15 @@ class Workspaces:
         self._spares.setdefault(self._batch.runs[run]["job"], []).append((spare, marks))
 
 
-def remove_tree(path: str) -> None:
-    """Remove a folder with all that is in it, or what a run put in its place; links are never followed."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    except OSError:  # a folder
-        with contextlib.suppress(RecursionError):
-            shutil.rmtree(path, ignore_errors=True)
-    if os.path.lexists(path):
-        _remove_stubborn(path)
-
-
 def list_results(run: str) -> dict[str, int]:
     """Return the sizes of the files that a run left, by path in its folder; links are not followed."""
     found: dict[str, int] = {}
     for name in (names.LOG, names.HISTORY, names.METRICS):
         with contextlib.suppress(OSError):
             _take_result(found, name, f"{run}/{name}", os.lstat(f"{run}/{name}"))
-    for path, entry in sorted(_walk(f"{run}/{names.OUTPUTS}")):
+    for path, entry in sorted(walk(f"{run}/{names.OUTPUTS}")):
         _take_result(found, f"{names.OUTPUTS}/{path}", entry.path, entry.stat(follow_symlinks=False))
     return found
-
-
-def file_time_ns() -> int:
-    """Return the time by the clock that stamps files."""
-    if sys.platform == "linux":
-        return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
-    return time.time_ns()
 
 
 def hash_file(path: str) -> tuple[int, str]:
@@ -173,7 +135,7 @@ def _copy_tree(listing: list[Any], code: str, work: str) -> Marks:
             _copy(entry, f"{code}/{entry['path']}", f"{work}/{entry['path']}")
     for entry in reversed(folders):
         os.chmod(f"{work}/{entry['path']}", stat.S_IMODE(entry["mode"]) | stat.S_IRWXU)
-    return _marks_below(work)
+    return marks_below(work)
 
 
 def _copy(entry: dict[str, Any], source: str, target: str) -> None:
@@ -205,13 +167,16 @@ def _move(source: str, outputs: str, path: str, earlier: Marks) -> None:
     while _is_taken(f"{outputs}/{free}", earlier.get(free)):
         number += 1
         free = f"{path}~{number}"
-    os.makedirs(os.path.dirname(f"{outputs}/{free}"), exist_ok=True)
+    try:
+        os.makedirs(os.path.dirname(f"{outputs}/{free}"), exist_ok=True)
+    except RecursionError as error:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)) from error
     os.rename(source, f"{outputs}/{free}")
 
 
 def _is_taken(path: str, earlier: Mark | None) -> bool:
     try:
-        mark = _mark(os.lstat(path))
+        mark = mark_of(os.lstat(path))
     except OSError:
         return False
     return mark != earlier or stat.S_ISDIR(mark.mode)
@@ -220,64 +185,6 @@ def _is_taken(path: str, earlier: Mark | None) -> bool:
 def _take_result(found: dict[str, int], name: str, path: str, status: os.stat_result) -> None:
     if stat.S_ISREG(status.st_mode):
         found[name] = status.st_size
-        _allow(path, status.st_mode)
-
-
-def _marks_below(folder: str) -> Marks:
-    """Return the marks of all that is in a folder by path, caches of byte code left out."""
-    if os.path.islink(folder):  # the run put it there: what it leads to is not ours
-        return {}
-    return {path: _mark(entry.stat(follow_symlinks=False)) for path, entry in _walk(folder)}
-
-
-def _mark(status: os.stat_result) -> Mark:
-    return Mark(status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def _walk(folder: str) -> list[tuple[str, os.DirEntry[str]]]:
-    found: list[tuple[str, os.DirEntry[str]]] = []
-    waiting = [""]
-    while waiting:
-        prefix = waiting.pop()
-        for entry in _scan(f"{folder}/{prefix}"):
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(f"{prefix}{entry.name}/")
-            if not _is_byte_code(prefix, entry.name):
-                found.append((prefix + entry.name, entry))
-    return found
-
-
-def _is_byte_code(prefix: str, name: str) -> bool:
-    return name == _BYTE_CODE or (".pyc" in name and prefix.endswith(f"{_BYTE_CODE}/"))
-
-
-def _scan(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except PermissionError:  # the run forbade it to itself
-        if not _allow(folder, 0):
-            return []
-        return _scan(folder)
-    except OSError:  # the run removed it
-        return []
-
-
-def _allow(path: str, mode: int) -> bool:
-    """Let ourselves read and change what a run forbade. Returns: whether something changed."""
-    ...
-
-
-def _remove_stubborn(path: str) -> None:
-    """Remove a folder that is forbidden to ourselves, or nested deeper than Python can follow."""
-    folders = [path]
-    for folder in folders:  # grows on the way
-        _allow(folder, 0)
-        for entry in _scan(folder):
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.path)
-            else:
-                unlink(entry.path)
-    for folder in reversed(folders):
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
+        if not status.st_mode & stat.S_IRUSR:
+            with contextlib.suppress(OSError):
+                os.chmod(path, stat.S_IMODE(status.st_mode) | stat.S_IRUSR)

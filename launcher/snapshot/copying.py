@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from launcher.errors import LauncherError, UsageError
-from launcher.snapshot.scan import CHUNK_BYTES, PERMISSIONS, open_source
+from launcher.snapshot.scanning import CHUNK_BYTES, PERMISSIONS, open_source
 from launcher.snapshot.show import show
 
 if TYPE_CHECKING:
@@ -53,13 +53,12 @@ def _copy_entries(tree: Tree, folder: Path, to: Path) -> None:
     to.chmod(_FOLDER_WHILE_WRITING)
     for entry in tree.entries:
         source, target = folder / entry.path, to / entry.path
-        match entry.kind:
-            case "dir":
-                target.mkdir(_FOLDER_WHILE_WRITING)
-            case "link":
-                target.symlink_to(entry.target or "")
-            case "file":
-                _copy_file(entry, source, target)
+        if entry.kind == "dir":
+            target.mkdir(_FOLDER_WHILE_WRITING)
+        elif entry.target is not None:
+            target.symlink_to(entry.target)
+        else:
+            _copy_file(entry, source, target)
     # Last, and the innermost first: writing in a folder changes its time.
     for entry in reversed([entry for entry in tree.entries if entry.kind == "dir"]):
         _finish_folder(folder / entry.path, to / entry.path)

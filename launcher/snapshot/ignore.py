@@ -132,18 +132,24 @@ def _last_match(files: Sequence[RuleFile], path: bytes, *, is_folder: bool) -> t
 def _read_file(folder: bytes, name: bytes, *, base: bytes) -> tuple[RuleFile, ...]:
     """Read one ignore file; like git, do not follow a link."""
     path = os.path.join(folder, name)
+    if not _is_file(path):
+        return ()
     try:
-        if not stat.S_ISREG(os.lstat(path).st_mode):
-            return ()
         with open(path, "rb") as file:
             text = file.read()
-    except FileNotFoundError:
-        return ()
     except OSError as error:
         raise UsageError(
-            f"{show(path)} cannot be read: {error.strerror}.", "Make it readable; it says what is left out."
+            f"{show(path)} cannot be read: {error.strerror}.",
+            "Make it readable; it says what is left out.",
         ) from error
     return (RuleFile(show(base + name), base, read_rules(text)),)
+
+
+def _is_file(path: bytes) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _repository_root(folder: bytes) -> bytes | None:

@@ -91,11 +91,6 @@ def _as_json(entry: Entry) -> dict[str, str | int | None]:
 
 def _identity(entry: Entry) -> bytes:
     """Return the bytes that stand for an entry; no name can hold the zero bytes between the parts."""
-    match entry.kind:
-        case "file":
-            kind, content = ("x" if entry.mode & _EXECUTABLE else "f"), entry.sha256 or ""
-        case "link":
-            kind, content = "l", entry.target or ""
-        case "dir":
-            kind, content = "d", ""
+    kind = "executable" if entry.kind == "file" and entry.mode & _EXECUTABLE else entry.kind
+    content = entry.sha256 or entry.target or ""
     return b"\0".join((kind.encode(), os.fsencode(entry.path), os.fsencode(content), b""))

@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 
+from launcher.errors import UsageError
 from launcher.spec.job import REGIONS, TYPES
 from launcher.spec.quantities import format_duration, parse_duration_s, parse_usd
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-PARAMETER = r"[A-Za-z_][A-Za-z0-9_.-]*"
 LATER = ("warm", "fast", "backend", "checkpoint", "stop_when")
-_MOST_RUNS = 100_000
+MOST_RUNS = 100_000
+MOST_SEED = 2**32 - 1 - MOST_RUNS  # NumPy takes 32 bits, and repeats count on from here
 
 
-def _duration(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str):
-        raise ValueError("no duration")  # noqa: TRY004 - pydantic gathers ValueErrors
-    return parse_duration_s(value)
+def _duration(value: Any) -> float:
+    return _quantity(parse_duration_s, value if isinstance(value, str) else "")
 
 
-def _usd(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError("no money")  # noqa: TRY004
-    return parse_usd(str(value))
+def _usd(value: Any) -> float:
+    return _quantity(parse_usd, str(value))
 
 
-def _gpus(value: Any) -> Any:
+def _quantity(parse: Callable[[str], float], text: str) -> float:
+    try:
+        return parse(text)
+    except UsageError as error:
+        raise ValueError(error.what) from error  # which pydantic gathers
+
+
+def _gpus(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("no number")  # noqa: TRY004
+        raise ValueError("no number")  # noqa: TRY004 - pydantic gathers ValueErrors
     if value < 0 or (value > 1 and value != int(value)):
         raise ValueError("neither whole nor a fraction")
     return value
 
 
-def _seed(value: Any) -> Any:
+def _seed(value: Any) -> int | None:
     if value == "none":
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32 - _MOST_RUNS:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_SEED:
         raise ValueError("no seed")
     return value
 
@@ -48,23 +54,11 @@ def _texts(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _environment_values(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {key: _environment_text(each) for key, each in value.items()}
-
-
-def _environment_text(value: Any) -> Any:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, (int, float)) else value
-
-
 Duration = Annotated[
     float,
     BeforeValidator(_duration),
     PlainSerializer(format_duration),
-    WithJsonSchema({"type": "string", "pattern": r"^([0-9.]+d)?([0-9.]+h)?([0-9.]+m)?([0-9.]+s)?$"}),
+    WithJsonSchema({"type": "string", "pattern": r"^(?=.)([0-9.]+d)?([0-9.]+h)?([0-9.]+m)?([0-9.]+s)?$"}),
 ]
 Usd = Annotated[float, BeforeValidator(_usd), WithJsonSchema({"type": ["number", "string"]})]
 Gpus = Annotated[float, BeforeValidator(_gpus), WithJsonSchema({"type": "number", "minimum": 0})]
@@ -73,9 +67,10 @@ Seed = Annotated[
     BeforeValidator(_seed),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "none"}]}),
 ]
-Word = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
-Words = Annotated[tuple[Word, ...], BeforeValidator(_texts), Field(min_length=1)]
-ParameterName = Annotated[str, Field(pattern=f"^{PARAMETER}$")]
+Word = Annotated[str, Field(pattern=r"\S")]
+Words = Annotated[tuple[Word, ...], BeforeValidator(_texts, json_schema_input_type=str | tuple[Word, ...])]
+Argv = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+ParameterName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -92,9 +87,9 @@ class NeedsSection(_Section):
 class MachineSection(_Section):
     """What may be rented; ignored on this computer."""
 
-    types: Words = Field(TYPES, description="EC2 instance types in order of preference", strict=False)
+    types: Words = Field(TYPES, min_length=1, description="EC2 instance types in order of preference", strict=False)
     spot: bool = Field(False, description="take spot capacity where there is some")
-    regions: Words = Field(REGIONS, description="AWS regions in order of preference", strict=False)
+    regions: Words = Field(REGIONS, min_length=1, description="AWS regions in order of preference", strict=False)
 
 
 class LimitsSection(_Section):
@@ -112,7 +107,7 @@ class LimitsSection(_Section):
 class JobFile(_Section):
     """One job: what to run, with which parameters, on what, within which limits."""
 
-    run: Word | Annotated[tuple[Word, ...], Field(min_length=1, strict=False)] = Field(
+    run: Word | Argv = Field(
         description="a line for the shell, or a list of words that no shell sees"
     )
     name: str | None = Field(None, pattern=f"^{NAME}$", description="default: the file's name")
@@ -123,9 +118,9 @@ class JobFile(_Section):
     grid: dict[ParameterName, Annotated[list[JsonValue], Field(min_length=1)]] = Field(
         {}, description="values to vary; every combination is a variant"
     )
-    repeats: int = Field(1, ge=1, le=_MOST_RUNS, description="runs a variant, with seeds seed, seed + 1, ...")
+    repeats: int = Field(1, ge=1, le=MOST_RUNS, description="runs a variant, with seeds seed, seed + 1, ...")
     folds: int | None = Field(
-        None, ge=2, le=_MOST_RUNS, description="k runs a repeat; fold and folds are parameters"
+        None, ge=2, le=MOST_RUNS, description="k runs a repeat; fold and folds are parameters"
     )
     seed: Seed = Field(0, description="of the first repeat; none leaves the script's randomness alone")
     metric: Word | None = Field(None, description="what compare looks at: a logged name, or evaluate.NAME")
@@ -134,15 +129,6 @@ class JobFile(_Section):
     machine: MachineSection = MachineSection()
     limits: LimitsSection = LimitsSection()
     environment: Word | None = Field(None, description="a requirements file, installed once per content")
-    env: Annotated[
-        dict[VariableName, Annotated[str, Field(pattern=r"^[^\x00]*$")]], BeforeValidator(_environment_values)
-    ] = Field({}, description="environment variables")
-    after: Annotated[tuple[Word, ...], BeforeValidator(_texts)] = Field(
-        (), description="jobs that must have succeeded before", strict=False
-    )
+    env: dict[VariableName, str] = Field({}, description="environment variables")
+    after: Words = Field((), description="jobs that must have succeeded before", strict=False)
     stop_on_nan: bool = Field(False, description="end a run whose loss is no number any more")
-
-
-def is_parameter_name(text: str) -> bool:
-    """Tell whether a text can be a parameter: `--name=value` must be one word."""
-    return re.fullmatch(PARAMETER, text) is not None

@@ -1,4 +1,4 @@
-"""Set fields of a job from the command line: `--set limits.run=10m`."""
+"""Set fields of a job from the command line: `--set limits.run=10m`. Pure."""
 
 from __future__ import annotations
 
@@ -11,42 +11,59 @@ from launcher.spec.document import Document, read_value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from launcher.spec.document import KeyPath
     from launcher.spec.job import Value
 
+FLAG = "--set "
 # Below these keys names are the user's own and may hold dots.
 _OPEN = frozenset({"params", "grid", "env"})
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> Document:
-    """Return the document with fields replaced or added, in order.
+    """Return the document with fields replaced, added or, by null, taken away; in order.
 
     Raises:
         UsageError: one is not of the form key=value.
     """
-    values, where = copy.deepcopy(document.values), dict(document.where)
     for override in overrides:
-        path, value = _parse(override)
-        _put(values, path, value, override)
-        where = {known: place for known, place in where.items() if known[: len(path)] != path}
-        where |= {path[:length]: f"--set {override}" for length in (len(path),)}
-    return Document(values, document.source, where)
+        document = _apply(document, override)
+    return document
 
 
-def _parse(override: str) -> tuple[tuple[str, ...], Value]:
+def _apply(document: Document, override: str) -> Document:
+    place = FLAG + (override if override.isprintable() else ascii(override))
+    path, value = _parse(override, place)
+    values = copy.deepcopy(document.values)
+    section = _open_section(values, path, place)
+    if value is None and path[-1] in section:
+        del section[path[-1]]  # as helm does it
+    else:
+        section[path[-1]] = value
+    return Document(values, document.source, _move(document.where, path, place))
+
+
+def _parse(override: str, place: str) -> tuple[tuple[str, ...], Value]:
     key, separator, text = override.partition("=")
     first, _, rest = key.strip().partition(".")
     path = (first, rest) if first in _OPEN and rest else tuple(key.strip().split("."))
     if not separator or not all(path):
-        raise UsageError(
-            f"--set {override}: this is not key=value.", "Write, for example, --set params.epochs=5."
-        )
-    return path, read_value(text, shown=f"--set {override}")
+        raise UsageError(f"{place}: this is not key=value.", "Write, for example, --set params.epochs=5.")
+    return path, read_value(text, place=place)
 
 
-def _put(values: dict[str, Any], path: tuple[str, ...], value: Value, override: str) -> None:
-    section: Any = values
+def _open_section(values: dict[str, Any], path: tuple[str, ...], place: str) -> dict[str, Any]:
+    section = values
     for step in path[:-1]:
-        section = section.setdefault(step, {})
+        if section.get(step) is None:
+            section[step] = {}
+        section = section[step]
         if not isinstance(section, dict):
-            raise UsageError(f"--set {override}: {step} holds no further keys.", f"Write --set {step}=VALUE.")
-    section[path[-1]] = value
+            raise UsageError(f"{place}: {step}: there are no keys below {step}.", f"Write --set {step}=VALUE.")
+    return section
+
+
+def _move(where: dict[KeyPath, str], path: tuple[str, ...], place: str) -> dict[KeyPath, str]:
+    """Let a path, and all that was made for it, stand at the flag."""
+    kept = {known: old for known, old in where.items() if known[: len(path)] != path}
+    made = {path[:length]: place for length in range(1, len(path)) if path[:length] not in where}
+    return {**kept, **made, path: place}

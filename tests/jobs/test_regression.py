@@ -19,11 +19,11 @@ pytestmark = pytest.mark.keras
 
 
 def test_the_data_has_five_informative_features_and_three_targets(regression: ModuleType) -> None:
-    X, y, weights = regression.load_data()
+    features, y, weights = regression.load_data()
 
-    assert (X.shape, y.shape) == ((1000, 10), (1000, 3))
+    assert (features.shape, y.shape) == ((1000, 10), (1000, 3))
     assert (weights != 0).any(axis=1).sum() == 5
-    np.testing.assert_allclose(X @ weights, y, atol=1e-3)
+    np.testing.assert_allclose(features @ weights, y, atol=1e-3)
 
 
 def test_the_data_is_the_published_data(regression: ModuleType) -> None:
@@ -35,9 +35,9 @@ def test_the_data_is_the_published_data(regression: ModuleType) -> None:
 
 @pytest.mark.parametrize("folds", [2, 10])
 def test_each_row_is_tested_in_exactly_one_fold(regression: ModuleType, folds: int) -> None:
-    X, _, _ = regression.load_data()
+    features, _, _ = regression.load_data()
 
-    splits = [regression.split_rows(X, fold=fold, folds=folds, seed=1) for fold in range(folds)]
+    splits = [regression.split_rows(features, fold=fold, folds=folds, seed=1) for fold in range(folds)]
 
     assert sorted(np.concatenate([test for _, test in splits])) == list(range(1000))
     for train, test in splits:
@@ -45,19 +45,19 @@ def test_each_row_is_tested_in_exactly_one_fold(regression: ModuleType, folds: i
 
 
 def test_another_seed_makes_other_folds(regression: ModuleType) -> None:
-    X, _, _ = regression.load_data()
+    features, _, _ = regression.load_data()
 
-    first, second = (regression.split_rows(X, fold=0, folds=10, seed=seed)[1] for seed in (1, 2))
+    first, second = (regression.split_rows(features, fold=0, folds=10, seed=seed)[1] for seed in (1, 2))
 
     assert list(first) != list(second)
 
 
 def test_the_new_row_is_in_no_training_set_and_its_truth_is_known(regression: ModuleType) -> None:
-    X, _, weights = regression.load_data()
+    features, _, weights = regression.load_data()
 
     row, truth = regression.draw_new_row(weights)
 
-    assert np.linalg.norm(X - row, axis=1).min() > 0.5
+    assert np.linalg.norm(features - row, axis=1).min() > 0.5
     np.testing.assert_allclose(truth, row @ weights)
 
 

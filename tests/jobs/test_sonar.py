@@ -27,10 +27,10 @@ def test_the_data_is_the_published_file(sonar: ModuleType) -> None:
 
 
 def test_111_of_208_returns_are_mines(sonar: ModuleType) -> None:
-    X, y = sonar.load_data()
+    features, y = sonar.load_data()
 
-    assert X.shape == (208, 60)
-    assert 0 <= X.min() < X.max() <= 1
+    assert features.shape == (208, 60)
+    assert 0 <= features.min() < features.max() <= 1
     assert y.sum() == 111
     assert sorted(set(y)) == [0, 1]
 
@@ -63,12 +63,12 @@ def test_another_seed_makes_other_folds(sonar: ModuleType) -> None:
 
 
 def test_the_scaler_sees_training_rows_only(sonar: ModuleType) -> None:
-    X, y = sonar.load_data()
+    features, y = sonar.load_data()
     train, test = sonar.split_rows(y, fold=0, folds=10, seed=7)
-    spoiled = X.copy()
+    spoiled = features.copy()
     spoiled[test] += 1000
 
-    scaled, scaled_spoiled = (sonar.standardise(data, train=train) for data in (X, spoiled))
+    scaled, scaled_spoiled = (sonar.standardise(data, train=train) for data in (features, spoiled))
 
     np.testing.assert_array_equal(scaled[train], scaled_spoiled[train])
     np.testing.assert_allclose(scaled[train].mean(axis=0), 0, atol=1e-5)

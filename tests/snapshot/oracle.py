@@ -19,14 +19,21 @@ def make_repository(root: Path, files: Mapping[bytes, bytes]) -> None:
     (root / ".git" / "refs").mkdir(exist_ok=True)
     (root / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     for name, content in files.items():
-        path = os.path.join(os.fsencode(root), name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(content)
+        path = root / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def files_git_takes(root: Path, *, below: str = ".") -> set[str]:
-    command = ["git", "-c", "core.excludesFile=", "ls-files", "-z", "--others", "--exclude-per-directory=.gitignore"]
+    command = [
+        "git",
+        "-c",
+        "core.excludesFile=",
+        "ls-files",
+        "-z",
+        "--others",
+        "--exclude-per-directory=.gitignore",
+    ]
     done = subprocess.run(
         [*command, "--", below], cwd=root, env={**os.environ, **QUIET}, capture_output=True, check=True
     )

@@ -1,0 +1,52 @@
+"""By what a run is recognised: hashes of all that its result can depend on. Pure.
+
+Code, command, parameters, seed, environment and variables count. Limits, needs, names and times do not: a run that
+succeeded would have under other limits too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from launcher.spec import JobSpec, Value
+
+_ID_DIGITS = 8
+_CONTENT_DIGITS = 32
+
+
+class Contents:
+    """The hashes of one job's runs: what all runs share is hashed once, then what runs of a variant and fold share."""
+
+    def __init__(self, spec: JobSpec, *, code: str, environment: str) -> None:
+        run = spec.run if isinstance(spec.run, str) else list(spec.run)
+        self._job = hashlib.sha256(_canonical([code, environment, run, dict(spec.env)]))
+
+    def of_params(self, params: dict[str, Value]) -> ParamsContent:
+        """Return the hashes of the runs with these parameters."""
+        text = _canonical(params)
+        shared = self._job.copy()
+        shared.update(text)
+        return ParamsContent(hashlib.sha256(text).hexdigest()[:_ID_DIGITS], shared)
+
+
+class ParamsContent:
+    """The hashes of the runs with the same parameters; `digits` stand in their ids."""
+
+    __slots__ = ("_shared", "digits")
+
+    def __init__(self, digits: str, shared: hashlib._Hash) -> None:
+        self.digits = digits
+        self._shared = shared
+
+    def of_run(self, *, seed: int | None, repeat: int) -> str:
+        """Return the content of a run. Without a seed each repeat is another sample, and counts as itself."""
+        own = self._shared.copy()
+        own.update(f"seed {seed}".encode() if seed is not None else f"repeat {repeat}".encode())
+        return own.hexdigest()[:_CONTENT_DIGITS]
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode() + b"\n"
