@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from launcher.errors import UsageError
-from launcher.freeze import STAGING, remove_read_only
+from launcher.freeze import take_away
 from launcher.results.batch import read_batch
 from launcher.results.find import list_batches
+from launcher.results.plan_file import read_plan
 from launcher.runner import names
 from launcher.runner.lock import Lock
 
@@ -30,15 +31,18 @@ class Old:
 
 
 def find_old(home: Path, *, keep_last: int, now: datetime, boot_id: str | None) -> tuple[Old, ...]:
-    """Return the batches to remove, newest first.
+    """Return the batches to remove, newest first: none that is open, none whose results one that stays counts on.
 
     Args:
         keep_last: how many of the newest batches stay.
     """
-    found = []
-    for folder in list_batches(home)[keep_last:]:
+    found: list[Old] = []
+    counted_on: set[str] = set()
+    for number, folder in enumerate(list_batches(home)):
         state = _state_of(folder, now=now, boot_id=boot_id)
-        if state not in _OPEN:
+        if number < keep_last or state in _OPEN or folder.name in counted_on:
+            counted_on |= _counts_on(folder)
+        else:
             found.append(Old(folder, state, _size(folder)))
     return tuple(found)
 
@@ -48,12 +52,7 @@ def remove(old: Sequence[Old]) -> None:
     for batch in old:
         with Lock(str(batch.folder / names.RUNNER_LOCK)) as lock:
             if lock.try_to_take():
-                remove_read_only(batch.folder)
-
-
-def remove_staging(home: Path) -> None:
-    """Remove what a submit that was killed had begun to write."""
-    remove_read_only(home / STAGING)
+                take_away(batch.folder)
 
 
 def _state_of(folder: Path, *, now: datetime, boot_id: str | None) -> str:
@@ -61,6 +60,14 @@ def _state_of(folder: Path, *, now: datetime, boot_id: str | None) -> str:
         return read_batch(folder, now=now, boot_id=boot_id).state
     except UsageError:
         return "unreadable"
+
+
+def _counts_on(folder: Path) -> set[str]:
+    """Return the batches in which runs had succeeded that this one left out."""
+    try:
+        return {str(entry["batch"]) for entry in read_plan(folder).get("skipped") or ()}
+    except (UsageError, TypeError, KeyError):
+        return set()
 
 
 def _size(folder: Path) -> int:

@@ -56,7 +56,8 @@ def follow(
             began = clock()
             batch = read_batch(folder, now=now(), boot_id=boot_id)
             screen.show(View(batch, now(), read_details(batch)))
-            if batch.state not in _OPEN:
+            # A living runner may still try a failed run again, or be asked to.
+            if batch.state not in _OPEN and not batch.runner.alive:
                 return batch
             sleep(max(_EVERY_S, (clock() - began) / _SHARE))
 

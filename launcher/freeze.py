@@ -3,156 +3,26 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launcher.batch_id import batch_ids
 from launcher.plan import render_json
 from launcher.runner import names
+from launcher.runner.folders import remove_tree
+from launcher.runner.lock import Lock
 from launcher.snapshot import copy_tree, write_listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
     from random import Random
 
     from launcher.draft import Draft
 
 STAGING = ".staging"
-_FIRST = [
-    "amber",
-    "brave",
-    "brisk",
-    "calm",
-    "clear",
-    "clever",
-    "cool",
-    "coral",
-    "crisp",
-    "deep",
-    "early",
-    "fair",
-    "fleet",
-    "fond",
-    "free",
-    "fresh",
-    "gentle",
-    "glad",
-    "golden",
-    "grand",
-    "green",
-    "happy",
-    "honest",
-    "keen",
-    "kind",
-    "late",
-    "light",
-    "lively",
-    "lucky",
-    "mellow",
-    "merry",
-    "mild",
-    "neat",
-    "noble",
-    "pale",
-    "plain",
-    "proud",
-    "quick",
-    "quiet",
-    "rapid",
-    "rare",
-    "ready",
-    "royal",
-    "sharp",
-    "shy",
-    "silent",
-    "silver",
-    "simple",
-    "sleek",
-    "slow",
-    "smart",
-    "smooth",
-    "snowy",
-    "soft",
-    "solid",
-    "steady",
-    "still",
-    "sunny",
-    "sweet",
-    "swift",
-    "tidy",
-    "warm",
-    "wise",
-]
-_SECOND = [
-    "badger",
-    "bear",
-    "beaver",
-    "bee",
-    "bison",
-    "boar",
-    "bobcat",
-    "crane",
-    "crow",
-    "deer",
-    "dingo",
-    "dove",
-    "duck",
-    "eagle",
-    "egret",
-    "elk",
-    "falcon",
-    "ferret",
-    "finch",
-    "fox",
-    "gecko",
-    "goose",
-    "hare",
-    "hawk",
-    "heron",
-    "horse",
-    "ibex",
-    "jay",
-    "kite",
-    "koala",
-    "lark",
-    "lion",
-    "llama",
-    "lynx",
-    "magpie",
-    "marten",
-    "mole",
-    "moose",
-    "newt",
-    "ocelot",
-    "orca",
-    "otter",
-    "owl",
-    "panda",
-    "pike",
-    "plover",
-    "puffin",
-    "quail",
-    "raven",
-    "robin",
-    "seal",
-    "shrew",
-    "sloth",
-    "stoat",
-    "stork",
-    "swan",
-    "tapir",
-    "tern",
-    "tiger",
-    "toad",
-    "trout",
-    "vole",
-    "walrus",
-    "wolf",
-    "wren",
-    "yak",
-]
 
 
 def freeze(draft: Draft, *, home: Path, now: datetime, random: Random, **more: Any) -> Path:
@@ -173,19 +43,39 @@ def freeze(draft: Draft, *, home: Path, now: datetime, random: Random, **more: A
     """
     (home / names.BATCHES).mkdir(parents=True, exist_ok=True)
     (home / STAGING).mkdir(exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=home / STAGING))
-    try:
-        _write_code(draft, staging)
-        return _publish(draft, staging, home / names.BATCHES, now=now, random=random, more=more)
-    finally:
-        remove_read_only(staging)
+    staging, lock = _make_staging(home)
+    with lock:
+        try:
+            _write_code(draft, staging)
+            return _publish(draft, staging, home / names.BATCHES, now=now, random=random, more=more)
+        finally:
+            remove_tree(str(staging))
 
 
-def remove_read_only(folder: Path) -> None:
-    """Remove a folder that holds read-only snapshots, where it exists."""
-    for parent, _, _ in os.walk(folder):
-        Path(parent).chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+def take_away(batch: Path) -> None:
+    """Remove a batch. It is no batch any more at once, however long its files take."""
+    staging = batch.parent.parent / STAGING
+    staging.mkdir(exist_ok=True)
+    remove_tree(str(batch.rename(staging / batch.name)))
+
+
+def remove_staging(home: Path) -> None:
+    """Remove what submits that were killed had begun to write; those that are at work keep theirs."""
+    for folder in (home / STAGING).glob("*"):
+        with Lock(str(folder / names.RUNNER_LOCK)) as lock:
+            if lock.try_to_take():
+                remove_tree(str(folder))
+
+
+def _make_staging(home: Path) -> tuple[Path, Lock]:
+    """Make a folder and take its lock, which tells it from a leftover."""
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=home / STAGING))
+        lock = Lock(str(folder / names.RUNNER_LOCK))
+        with suppress(FileNotFoundError):
+            if lock.try_to_take() and folder.exists():
+                return folder, lock
+        lock.release()  # it was taken for a leftover before it had its lock
 
 
 def _write_code(draft: Draft, staging: Path) -> None:
@@ -203,10 +93,9 @@ def _publish(
     draft: Draft, staging: Path, batches: Path, *, now: datetime, random: Random, more: Mapping[str, Any]
 ) -> Path:
     created_at = now.isoformat(timespec="microseconds")
-    for batch_id in _ids(now, random):
-        _write_durably(
-            staging / names.PLAN, draft.plan.render({"id": batch_id, "created_at": created_at, **more})
-        )
+    for batch_id in batch_ids(now, random):
+        about = {"id": batch_id, "created_at": created_at, **more}
+        _write_durably(staging / names.PLAN, render_json(draft.plan, head=about))
         try:
             staging.rename(batches / batch_id)
         except OSError:
@@ -216,11 +105,6 @@ def _publish(
         _sync_folder(batches)
         return batches / batch_id
     raise AssertionError  # pragma: no cover - the ids never end
-
-
-def _ids(now: datetime, random: Random) -> Iterator[str]:
-    while True:
-        yield f"{now:%Y%m%d-%H%M}-{random.choice(_FIRST)}-{random.choice(_SECOND)}"
 
 
 def _write_durably(path: Path, content: str) -> None:

@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING
 
 from launcher.errors import NodeError
 from launcher.nodes.runner_zip import runner_zip
+from launcher.results.batch import read_batch
+from launcher.results.files import read_end
 from launcher.runner import names
+from launcher.runner.requests import pending_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
+    from datetime import datetime
     from pathlib import PurePath
 
     from launcher.nodes.node import Node
+    from launcher.results.records import BatchRecord
 
 _REQUEST_TIMEOUT_S = 60.0
 _INSTALL_TIMEOUT_S = 3600.0
+_START_TIMEOUT_S = 30.0
+_LOOK_AGAIN_S = 0.02
 
 
 def start_runner(node: Node, batch_id: str) -> None:
@@ -28,14 +35,47 @@ def start_runner(node: Node, batch_id: str) -> None:
     node.start(argv, log=batch / names.RUNNER_LOG)
 
 
+def wait_for_runner(
+    batch: Path,
+    *,
+    now: Callable[[], datetime],
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    boot_id: str | None,
+) -> BatchRecord:
+    """Wait until the runner has taken up a batch and what was asked of it: until then its states are not true.
+
+    Raises:
+        NodeError: no runner came to life.
+    """
+    until = clock() + _START_TIMEOUT_S
+    while True:
+        record = read_batch(batch, now=now(), boot_id=boot_id)
+        if record.runner.started and not any(True for _ in pending_requests(str(batch))):
+            return record
+        if record.runner.alive:
+            until = clock() + _START_TIMEOUT_S
+        elif clock() > until:
+            raise NodeError(
+                f"No runner took up {batch.name}{_last_words(batch)}.", f"Start it: launcher resume {batch.name}"
+            )
+        sleep(_LOOK_AGAIN_S)
+
+
 def cancel(node: Node, batch_id: str, *, runs: Sequence[str] = ()) -> None:
     """Cancel runs, by default all: what runs is ended, what is queued never starts."""
     _request(node, "cancel", str(_batch_on(node, batch_id)), *runs)
     start_runner(node, batch_id)
 
 
-def resume(node: Node, batch_id: str, *, failed: bool = False) -> None:
-    """Queue again what did not come to its end, and failed runs as well where `failed`."""
+def resume(node: Node, batch_id: str, *, environments: Collection[str], failed: bool = False) -> None:
+    """Queue again what did not come to its end, and failed runs as well where `failed`.
+
+    Args:
+        environments: what the jobs need, by sha256; whoever submitted the batch may not have got so far.
+    """
+    for sha256 in environments:
+        install_environment(node, batch_id, sha256=sha256)
     _request(node, "resume", str(_batch_on(node, batch_id)), *(["--failed"] if failed else []))
     start_runner(node, batch_id)
 
@@ -60,6 +100,12 @@ def _request(node: Node, *arguments: str) -> None:
     if done.exit_code:
         message = done.stderr.decode(errors="replace").strip().splitlines()
         raise NodeError(f"The request was not taken: {message[-1] if message else 'no output'}", "Try again.")
+
+
+def _last_words(batch: Path) -> str:
+    lines = read_end(f"{batch}/{names.RUNNER_LOG}", size_bytes=4096).decode("utf-8", "replace").split("\n")
+    said = next((line for line in reversed(lines) if line.strip()), "")
+    return f": {said.strip()}" if said else ""
 
 
 def _batch_on(node: Node, batch_id: str) -> PurePath:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from launcher.freeze import freeze
+from launcher.freeze import freeze, take_away
 from launcher.runner import names
 from launcher.steer import install_environment, start_runner
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from launcher.draft import Draft
+    from launcher.nodes.node import Node
     from launcher.targets.target import Target
 
 
@@ -27,7 +28,9 @@ def submit(
     random: Random,
     tell: Callable[[str], None],
 ) -> Path:
-    """Submit a batch and return once its runner is at work.
+    """Submit a batch and return once its runner was started.
+
+    What goes wrong before that, a broken environment for example, leaves no batch.
 
     Args:
         draft: what to carry out.
@@ -39,9 +42,17 @@ def submit(
     """
     batch = freeze(draft, home=home, now=now, random=random)
     with target.acquire(draft.plan) as node:
-        node.send(batch, to=node.home / names.BATCHES / batch.name)
-        for sha256 in draft.requirements:
-            tell(f"installing environment {sha256[:8]} (once)")
-            install_environment(node, batch.name, sha256=sha256)
+        try:
+            _bring(batch, draft, node=node, tell=tell)
+        except BaseException:
+            take_away(batch)
+            raise
         start_runner(node, batch.name)
     return batch
+
+
+def _bring(batch: Path, draft: Draft, *, node: Node, tell: Callable[[str], None]) -> None:
+    node.send(batch, to=node.home / names.BATCHES / batch.name)
+    for sha256 in draft.requirements:
+        tell(f"environment {sha256[:8]}: installing it, where it is not there yet")
+        install_environment(node, batch.name, sha256=sha256)

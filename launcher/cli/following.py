@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import click
 
+from launcher import steer
 from launcher.cli.here import boot_id, columns, now
 from launcher.follow import LiveScreen, PlainScreen, follow
 from launcher.nodes.local import LocalNode
 from launcher.report.status import status_text
 from launcher.results.details import read_details
 from launcher.runner import names
-from launcher.steer import cancel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +26,20 @@ if TYPE_CHECKING:
 _SECOND_CTRL_C_S = 2.0
 
 
-def follow_to_exit_code(batch: Path) -> int:
-    """Follow a batch. Returns: 0 when every run succeeded, or when it was left running; else 1."""
+def wait_for_runner(batch: Path) -> BatchRecord:
+    """Wait until a batch is in its runner's hands, and what was asked of it is done."""
+    return steer.wait_for_runner(batch, now=now, clock=time.monotonic, sleep=time.sleep, boot_id=boot_id())
+
+
+def follow_to_exit_code(batch: Path, *, is_new: bool = False) -> int:
+    """Follow a batch, where it `is_new` from the moment in which its runner takes it up.
+
+    Returns:
+        0 when every run succeeded, or when it was left running; else 1.
+    """
     try:
+        if is_new:
+            wait_for_runner(batch)
         last = _follow(batch)
     except KeyboardInterrupt:
         return _let_go(batch)
@@ -40,7 +52,7 @@ def _follow(batch: Path) -> BatchRecord:
 
 
 def _screen() -> Screen:
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return LiveScreen()
     return PlainScreen(lambda line: click.echo(line, err=True))
 
@@ -57,7 +69,7 @@ def _let_go(batch: Path) -> int:
 
 def _stop(batch: Path) -> int:
     click.echo("Stopping; runs get 10 s to end.", err=True)
-    cancel(LocalNode(batch.parent.parent), batch.name)
+    steer.cancel(LocalNode(batch.parent.parent), batch.name)
     _follow(batch)
     click.echo(f"Stopped. Go on: launcher resume {batch.name}", err=True)
     return 130

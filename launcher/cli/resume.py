@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from launcher.cli.options import batch_option
+from launcher.runner import names
+
+if TYPE_CHECKING:
+    from launcher.results.records import BatchRecord
 
 
 @click.command(short_help="Go on with a batch that was stopped or interrupted.")
@@ -18,16 +24,35 @@ def command(batch: str | None, failed: bool, detach: bool) -> int:
     Example:
       launcher resume --failed
     """
-    from launcher.cli.following import follow_to_exit_code
-    from launcher.cli.here import home_or_fail
+    from launcher.cli.following import follow_to_exit_code, wait_for_runner
+    from launcher.cli.here import boot_id, home_or_fail, now
     from launcher.nodes.local import LocalNode
+    from launcher.results.batch import read_batch
     from launcher.results.find import find_batch
+    from launcher.results.plan_file import read_environments
     from launcher.steer import resume
 
     home = home_or_fail()
     folder = find_batch(home, batch)
-    resume(LocalNode(home), folder.name, failed=failed)
-    if detach:
-        click.echo(folder.name)
+    record = read_batch(folder, now=now(), boot_id=boot_id())
+    if not _has_work(record, failed=failed):
+        click.echo(_nothing_to_do(record), err=True)
         return 0
-    return follow_to_exit_code(folder)
+    resume(LocalNode(home), folder.name, environments=read_environments(folder), failed=failed)
+    if not detach:
+        return follow_to_exit_code(folder, is_new=True)
+    wait_for_runner(folder)
+    click.echo(folder.name)
+    return 0
+
+
+def _has_work(record: BatchRecord, *, failed: bool) -> bool:
+    wanted = names.RESUMABLE | {names.QUEUED, names.RUNNING} | ({names.FAILED} if failed else set())
+    return any(run.state in wanted for run in record.runs)
+
+
+def _nothing_to_do(record: BatchRecord) -> str:
+    count = sum(run.state == names.FAILED for run in record.runs)
+    if not count:
+        return f"Nothing to do: {record.id} has succeeded."
+    return f"Nothing to do: {record.id} has only failed runs left, {count:,}. To run them again: --failed."

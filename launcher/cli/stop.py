@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING
 import click
 
 from launcher.cli.here import boot_id, home_or_fail, now
-from launcher.cli.options import complete_batch
+from launcher.cli.options import complete_batch_or_run
 from launcher.errors import NodeError, UsageError
-from launcher.nodes.local import LocalNode
 from launcher.results.batch import read_batch
 from launcher.results.find import find_batch, find_run
 from launcher.runner import names
-from launcher.steer import cancel
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
+
+    from launcher.results.records import BatchRecord
 
 _EVERY_S = 0.1
 _PATIENCE_S = 60.0
+_TO_STOP = frozenset({names.QUEUED, names.RUNNING, names.INTERRUPTED})
 
 
 @click.command(short_help="Cancel a batch or some of its runs, cleanly.")
-@click.argument("what", nargs=-1, metavar="[BATCH|RUN]...", shell_complete=complete_batch)
+@click.argument("what", nargs=-1, metavar="[BATCH|RUN]...", shell_complete=complete_batch_or_run)
 def command(what: tuple[str, ...]) -> None:
     """Cancel a batch (by default the newest) or runs.
 
@@ -37,30 +39,56 @@ def command(what: tuple[str, ...]) -> None:
     """
     home = home_or_fail()
     for batch, runs in _find(home, what).items():
-        cancel(LocalNode(home), batch.name, runs=runs)
-        _wait_until_ended(batch, runs)
-        click.echo(f"stopped {batch.name}" + (f": {', '.join(runs)}" if runs else ""))
+        _stop(batch, runs)
 
 
-def _find(home: Path, what: tuple[str, ...]) -> dict[Path, list[str]]:
-    if not what:
-        return {find_batch(home): []}
-    found: dict[Path, list[str]] = {}
-    for word in what:
+def _find(home: Path, words: Collection[str]) -> dict[Path, set[str]]:
+    """Return the batches meant, and of each the runs; no run stands for all."""
+    if not words:
+        return {find_batch(home): set()}
+    found: dict[Path, set[str]] = {}
+    whole: set[Path] = set()
+    for word in words:
+        batch, run = _find_one(home, word)
+        found.setdefault(batch, set()).update({run} if run else ())
+        whole |= set() if run else {batch}
+    return {batch: set() if batch in whole else runs for batch, runs in found.items()}
+
+
+def _find_one(home: Path, word: str) -> tuple[Path, str | None]:
+    try:
+        return find_batch(home, word), None
+    except UsageError as no_batch:
         try:
-            batch, runs = find_batch(home, word), []
-        except UsageError:
             run = find_run(home, word)
-            batch, runs = run.batch, [run.run]
-        found.setdefault(batch, []).extend(runs)
-    return found
+        except UsageError as no_run:
+            # Of two reasons, the one that knows what may be meant.
+            raise no_batch if "Did you mean" in no_batch.todo else no_run from None
+        return run.batch, run.run
 
 
-def _wait_until_ended(batch: Path, runs: list[str]) -> None:
-    until = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < until:
-        record = read_batch(batch, now=now(), boot_id=boot_id())
-        if all(run.state in names.ENDED for run in record.runs if not runs or run.id in runs):
-            return
+def _stop(batch: Path, runs: set[str]) -> None:
+    from launcher.cli.following import wait_for_runner
+    from launcher.nodes.local import LocalNode
+    from launcher.steer import cancel
+
+    wanted = sorted(run.id for run in _read(batch).runs if run.state in _TO_STOP and run.id in (runs or {run.id}))
+    if not wanted:
+        click.echo(f"Nothing to stop in {batch.name}: it has ended.", err=True)
+        return
+    cancel(LocalNode(batch.parent.parent), batch.name, runs=wanted if runs else ())
+    wait_for_runner(batch)
+    _wait_until_ended(batch, wanted)
+    click.echo(f"stopped {batch.name}" + (f": {', '.join(wanted)}" if runs else ""))
+
+
+def _wait_until_ended(batch: Path, runs: Collection[str]) -> None:
+    wanted, until = set(runs), time.monotonic() + _PATIENCE_S
+    while any(run.state in _TO_STOP for run in _read(batch).runs if run.id in wanted):
+        if time.monotonic() > until:
+            raise NodeError(f"{batch.name} has not ended after {_PATIENCE_S:g} s.", "Look again: launcher status.")
         time.sleep(_EVERY_S)
-    raise NodeError(f"{batch.name} has not ended after {_PATIENCE_S:g} s.", "Look again: launcher status.")
+
+
+def _read(batch: Path) -> BatchRecord:
+    return read_batch(batch, now=now(), boot_id=boot_id())

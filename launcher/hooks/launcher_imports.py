@@ -45,7 +45,7 @@ class ImportWatch:
             return None
         spec = self._ask_others(name, path, target)
         if spec is not None:
-            self._borrow(spec.loader, name)
+            self._borrow(spec.loader)
         return spec
 
     def _ask_others(
@@ -58,24 +58,24 @@ class ImportWatch:
                 return spec
         return None
 
-    def _borrow(self, loader: Any, name: str) -> None:
+    def _borrow(self, loader: Any) -> None:
         """Stand in for the loader's `exec_module` once; when the module runs, the loader is as before."""
         if not hasattr(loader, "exec_module") or not hasattr(loader, "__dict__"):
             return
 
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module
-            self._execute(module, name, loader.exec_module)
+            self._execute(module, loader.exec_module)
 
         loader.exec_module = exec_module
 
-    def _execute(self, module: ModuleType, name: str, exec_module: Action) -> None:
+    def _execute(self, module: ModuleType, exec_module: Action) -> None:
         here = self._here
         release = self._hold() if here.depth == 0 else None
         here.depth += 1
         try:
             exec_module(module)
-            here.finished.append((name, module))
+            here.finished.append(module)
         finally:
             here.depth -= 1
             if release is not None:
@@ -84,9 +84,9 @@ class ImportWatch:
 
     def _act(self) -> None:
         finished, self._here.finished = self._here.finished, []
-        for name, module in finished:
-            for action in self._actions[name]:
-                with Guard(f"{name} is not hooked"):
+        for module in finished:
+            for action in self._actions.get(module.__name__, ()):
+                with Guard(f"{module.__name__} is not hooked"):
                     action(module)
 
 
@@ -95,4 +95,4 @@ class _Thread(_local):
 
     def __init__(self) -> None:
         self.depth = 0
-        self.finished: list[tuple[str, ModuleType]] = []
+        self.finished: list[ModuleType] = []

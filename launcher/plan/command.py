@@ -1,7 +1,8 @@
 """Make the argv of a run from the job's `run` and the run's parameters. Pure.
 
-In shell text every inserted value is quoted, also where the text has quotes of its own around the place: those are
-closed before it and opened again behind it, so that a value is always data. An argv meets no shell.
+In shell text every inserted value is quoted, also where the text has quotes of its own around the place:
+those are closed before it and opened again behind it, so that a value is always data. An argv meets no
+shell.
 """
 
 from __future__ import annotations
@@ -47,15 +48,22 @@ class Command:
 
     is_shell: bool
     words: tuple[Pieces, ...]
-    has_seed: bool
 
-    def render(self, params: Mapping[str, Value], *, seed: int | None) -> tuple[str, ...]:
-        """Return the argv of a run whose parameters, its fold among them, are `params`."""
-        values = {"seed": seed, **params}
+    @property
+    def has_places(self) -> bool:
+        """Whether something is still to be inserted; once it is filled that is the seed."""
+        return any(isinstance(piece, Place) for pieces in self.words for piece in pieces)
+
+    def fill(self, params: Mapping[str, Value]) -> Command:
+        """Insert parameters, the fold among them; a parameter named seed stands before the seed."""
         if self.is_shell:
-            argv = (*_SHELL, "".join(_shell_piece(piece, values, params) for piece in self.words[0]))
-        else:
-            argv = tuple(word for pieces in self.words for word in _argv_words(pieces, values, params))
+            return Command(True, (tuple(_shell_piece(piece, params) for piece in self.words[0]),))
+        return Command(False, tuple(word for pieces in self.words for word in _argv_words(pieces, params)))
+
+    def render(self, *, seed: int | None) -> tuple[str, ...]:
+        """Return the argv of a filled command."""
+        words = ("".join(_with_seed(piece, seed) for piece in pieces) for pieces in self.words)
+        argv = (*_SHELL, *words) if self.is_shell else tuple(words)
         for argument in argv:
             _check_argument(argument)
         return argv
@@ -75,7 +83,7 @@ def render_command(
         UsageError: `run` names what the job does not have, or names it where no value can stand.
     """
     command = read_command(run, names=tuple(params), has_seed=seed is not None, has_folds=folds is not None)
-    return command.render(with_fold(dict(params), fold=fold, folds=folds), seed=seed)
+    return command.fill(with_fold(dict(params), fold=fold, folds=folds)).render(seed=seed)
 
 
 def read_command(
@@ -96,7 +104,7 @@ def read_command(
         words = [_with_quotes(words[0])]
     else:
         _check_alone(words)
-    return Command(isinstance(run, str), tuple(words), has_seed="seed" in named)
+    return Command(isinstance(run, str), tuple(words))
 
 
 def _split(text: str, known: set[str]) -> Pieces:
@@ -190,21 +198,32 @@ def _check_alone(words: Sequence[Pieces]) -> None:
         raise UsageError("run has {params} within a word of a list.", "Make {params} a word of its own.")
 
 
-def _shell_piece(piece: str | Place, values: Mapping[str, Value], params: Mapping[str, Value]) -> str:
+def _shell_piece(piece: str | Place, params: Mapping[str, Value]) -> str | Place:
     if isinstance(piece, str):
         return piece
     if piece.name == _ALL:
         return shlex.join(_options(params))
-    value = values[piece.name]
+    if piece.name not in params:
+        return piece
+    value = params[piece.name]
     return "" if value is None else piece.quote + shlex.quote(_text(value)) + piece.quote
 
 
-def _argv_words(pieces: Pieces, values: Mapping[str, Value], params: Mapping[str, Value]) -> tuple[str, ...]:
-    if pieces == (Place(_ALL),):
-        return _options(params)
-    if len(pieces) == 1 and isinstance(pieces[0], Place) and values[pieces[0].name] is None:
-        return ()
-    return ("".join(piece if isinstance(piece, str) else _text(values[piece.name]) for piece in pieces),)
+def _argv_words(pieces: Pieces, params: Mapping[str, Value]) -> tuple[Pieces, ...]:
+    match pieces:
+        case (Place(name=name),) if name == _ALL:
+            return tuple((option,) for option in _options(params))
+        case (Place(name=name),) if name in params and params[name] is None:
+            return ()
+    return (tuple(_argv_piece(piece, params) for piece in pieces),)
+
+
+def _argv_piece(piece: str | Place, params: Mapping[str, Value]) -> str | Place:
+    return _text(params[piece.name]) if isinstance(piece, Place) and piece.name in params else piece
+
+
+def _with_seed(piece: str | Place, seed: int | None) -> str:
+    return piece if isinstance(piece, str) else f"{piece.quote}{seed}{piece.quote}"
 
 
 def _options(params: Mapping[str, Value]) -> tuple[str, ...]:

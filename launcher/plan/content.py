@@ -1,7 +1,7 @@
 """By what a run is recognised: hashes of all that its result can depend on. Pure.
 
-Code, command, parameters, seed, environment and variables count. Limits, needs, names and times do not: a run that
-succeeded would have under other limits too.
+Code, command, parameters, seed, environment and variables count. Limits, needs, names and times do not: a
+run that succeeded would have under other limits too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CONTENT_DIGITS = 32
 
 
 class Contents:
-    """The hashes of one job's runs: what all runs share is hashed once, then what runs of a variant and fold share."""
+    """The hashes of one job's runs; what runs have in common is hashed once."""
 
     def __init__(self, spec: JobSpec, *, code: str, environment: str) -> None:
         run = spec.run if isinstance(spec.run, str) else list(spec.run)
@@ -28,7 +28,7 @@ class Contents:
         """Return the hashes of the runs with these parameters."""
         text = _canonical(params)
         shared = self._job.copy()
-        shared.update(text)
+        shared.update(b"\n" + text)
         return ParamsContent(hashlib.sha256(text).hexdigest()[:_ID_DIGITS], shared)
 
 
@@ -44,9 +44,9 @@ class ParamsContent:
     def of_run(self, *, seed: int | None, repeat: int) -> str:
         """Return the content of a run. Without a seed each repeat is another sample, and counts as itself."""
         own = self._shared.copy()
-        own.update(f"seed {seed}".encode() if seed is not None else f"repeat {repeat}".encode())
+        own.update(f"\nseed {seed}".encode() if seed is not None else f"\nrepeat {repeat}".encode())
         return own.hexdigest()[:_CONTENT_DIGITS]
 
 
 def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

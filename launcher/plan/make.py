@@ -1,7 +1,7 @@
-"""Decide what a submission will do. Pure: the same input gives the same plan, byte for byte, and nothing is looked at.
+"""Decide what a submission will do. Pure: the same input gives the same plan, byte for byte.
 
-What is true of the world (trees, environments, machines, finished runs) is given. The cost is linear in runs: what the runs
-of a job, or of a variant and fold, have in common is worked out once.
+What is true of the world (trees, environments, machines, finished runs) is given. The cost is linear in
+runs: what the runs of a job, or of a variant and fold, have in common is worked out once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from launcher.plan import notes
 from launcher.plan.command import Command, read_command
 from launcher.plan.content import Contents, ParamsContent
 from launcher.plan.values import FinishedRun, Fleet, Plan, PlannedJob, PlannedRun, SkippedRun, with_fold
-from launcher.plan.variants import Point, expand_grid, order_jobs, points, seed_of
+from launcher.plan.variants import expand_grid, order_jobs, points, seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -109,10 +109,10 @@ def _code(tree: Tree) -> dict[str, object]:
 
 
 class _Shared(NamedTuple):
-    """What the runs of one variant and fold have in common."""
+    """What the runs of one variant and fold have in common; a command that names no seed has one argv for all."""
 
-    params: dict[str, Value]
     content: ParamsContent
+    command: Command
     argv: tuple[str, ...]
 
 
@@ -124,17 +124,18 @@ def _plan_runs(spec: JobSpec, job: PlannedJob, *, index: int, environment: str) 
         seed = seed_of(spec, repeat=point.repeat)
         key = (point.variant, point.fold)
         if key not in shared:
-            shared[key] = _share(job, point, command=command, contents=contents, seed=seed)
-        params, content, argv = shared[key]
+            params = with_fold(job.variants[point.variant], fold=point.fold, folds=job.folds)
+            shared[key] = _share(spec, params, command=command, contents=contents)
+        common = shared[key]
         yield PlannedRun(
-            id=f"{spec.name}-{number:04d}-{content.digits}",
+            id=f"{spec.name}-{number:04d}-{common.content.digits}",
             job=index,
             variant=point.variant,
             repeat=point.repeat,
             seed=seed,
             fold=point.fold,
-            argv=command.render(params, seed=seed) if command.has_seed else argv,
-            content=content.of_run(seed=seed, repeat=point.repeat),
+            argv=common.command.render(seed=seed) if common.command.has_places else common.argv,
+            content=common.content.of_run(seed=seed, repeat=point.repeat),
         )
 
 
@@ -145,18 +146,19 @@ def _read_command(spec: JobSpec, job: PlannedJob) -> Command:
             spec.run, names=names, has_seed=spec.seed is not None, has_folds=spec.folds is not None
         )
     except UsageError as error:
-        raise UsageError(f"{spec.source.name}: {error.what}", error.todo) from error
+        raise _named(spec, error) from error
 
 
-def _share(
-    job: PlannedJob, point: Point, *, command: Command, contents: Contents, seed: int | None
-) -> _Shared:
-    params = with_fold(job.variants[point.variant], fold=point.fold, folds=job.folds)
+def _share(spec: JobSpec, params: dict[str, Value], *, command: Command, contents: Contents) -> _Shared:
+    filled = command.fill(params)
     try:
-        argv = command.render(params, seed=seed)
+        return _Shared(contents.of_params(params), filled, filled.render(seed=spec.seed))
     except UsageError as error:
-        raise UsageError(f"{job.name}: {error.what}", error.todo) from error
-    return _Shared(params, contents.of_params(params), argv)
+        raise _named(spec, error) from error
+
+
+def _named(spec: JobSpec, error: UsageError) -> UsageError:
+    return UsageError(f"{spec.source.name}: {error.what}", error.todo)
 
 
 def _find_finished(runs: Sequence[PlannedRun], finished: Collection[FinishedRun]) -> tuple[SkippedRun, ...]:

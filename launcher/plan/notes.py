@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from launcher.spec import JobSpec
 
 SEED_TRAP = (
-    "the seed is set as keras.utils.set_random_seed would: on the TensorFlow backend every epoch of fit on arrays "
-    "then visits the samples in the same order (seed: none avoids it)"
+    "the seed is set as keras.utils.set_random_seed would: on the TensorFlow backend every epoch of fit on "
+    "arrays then visits the samples in the same order (seed: none avoids it)"
 )
 LARGE_BYTES = 1_000_000_000
 LARGE_FILES = 50_000
@@ -72,10 +72,9 @@ def warn_of_size(spec: JobSpec, *, tree: Tree) -> tuple[str, ...]:
     """Say that a snapshot is large: where blocks cannot be shared every run copies it."""
     if tree.bytes <= LARGE_BYTES and tree.files <= LARGE_FILES:
         return ()
-    return (
-        f"{spec.name}: its folder is large ({tree.files:,} files, {_rounded(tree.bytes)}), and each run has its own "
-        "copy; name what runs do not need in .launcherignore",
-    )
+    size = f"{tree.files:,} files, {_rounded(tree.bytes)}"
+    what_to_do = "each run has its own copy; name what runs do not need in .launcherignore"
+    return (f"{spec.name}: its folder is large ({size}), and {what_to_do}",)
 
 
 def _cutting_flag(run: str | Sequence[str]) -> str | None:

@@ -1,7 +1,7 @@
 """Know where in a piece of shell text one stands: within quotes, a comment, a substitution. Pure.
 
-Enough of the shell's grammar to insert values safely, and no more: what it cannot follow (here-documents) is refused by
-its caller.
+Enough of the shell's grammar to insert values safely, and no more: what it cannot follow (here-documents) is
+refused by its caller.
 """
 
 from __future__ import annotations

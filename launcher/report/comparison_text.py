@@ -9,9 +9,10 @@ from launcher.report.metric_values import EVALUATE
 from launcher.report.text import clean, cut, plural, settings_text, table, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from launcher.report.comparison import Comparison, Group, Row
+    from launcher.report.statistics import Summary
 
 DIGITS_OF_ERROR = 2
 MOST_DECIMALS = 6
@@ -91,8 +92,21 @@ def _notes(group: Group, columns: int) -> list[str]:
     if group.folds:
         shared = f"the {group.folds} folds of a repeat share training data and are averaged first"
         unit = f"  n counts repeats (seeds): {shared}."
-    lines = (unit, *(f"  {clean(note)}" for note in group.notes))
+    lines = (unit, *_verdict(group.rows), *(f"  {clean(note)}" for note in group.notes))
     return [part for line in lines for part in wrap(line, columns, indent="    ")]
+
+
+def _verdict(rows: Sequence[Row]) -> Iterator[str]:
+    best = next((row.summary for row in rows if row.is_best), None)
+    others = [row.summary for row in rows if not row.is_best]
+    if best and not all(_are_apart(best, other) for other in others):
+        yield "  The best mean is not told apart from all others: their intervals overlap, or there is none."
+
+
+def _are_apart(one: Summary, other: Summary) -> bool:
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.low > other.high or other.low > one.high  # never where one of them is NaN
 
 
 def _group_json(group: Group) -> dict[str, Any]:

@@ -41,6 +41,12 @@ def read_jobs(plan: dict[str, Any], folder: Path) -> tuple[JobRecord, ...]:
         raise damaged(folder, f"a job cannot be read ({type(error).__name__}: {error})") from error
 
 
+def read_environments(folder: Path) -> tuple[str, ...]:
+    """Return the environments that a batch's jobs need, by sha256, each once."""
+    needed = (job.get("environment") or {} for job in read_plan(folder)["jobs"])
+    return tuple(dict.fromkeys(each["sha256"] for each in needed if "sha256" in each))
+
+
 def damaged(folder: Path, why: str) -> UsageError:
     """Return the error of a plan that cannot be used."""
     return UsageError(

@@ -62,6 +62,7 @@ class Loop:
     def run(self) -> None:
         """Run to the end."""
         self._listen_to_signals()
+        self._carry_out_requests()  # a batch that is done has something to do by them only
         while not self._is_done():
             self._tick()
             self._start_ready()
@@ -180,6 +181,8 @@ class Loop:
         return None
 
     def _start(self, run: int, place: Place) -> bool:
+        if self._active:
+            self._find_orphans()  # this run has left none of those
         try:
             self._starter.prepare(run, number=self._states.attempt(run) + 1)
             number = self._states.begin(run)

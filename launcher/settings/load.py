@@ -1,8 +1,14 @@
-"""Settings say where, not what: pyproject.toml, then the user's file, then LAUNCHER_*, then flags."""
+"""Settings say where, not what: pyproject.toml, then the user's file, then LAUNCHER_*, then flags.
+
+Only reads. What a setting is called and how it is written differs between the four; each source knows its way.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +18,15 @@ from launcher.errors import UsageError
 from launcher.runner import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 _PREFIX = "LAUNCHER_"
 _NO_SETTINGS = frozenset({names.ENV_OUTPUT, names.ENV_PARAMS, names.ENV_SEED, names.ENV_RUN})
-_EXPECTED = {
-    "on": ("a place", 'on = "local"'),
-    "slots": ("a whole number from 1 on", "slots = 2"),
+_TABLE = "[tool.launcher]"
+_EXPECTED: dict[str, tuple[str, str | int]] = {
+    "on": ("a place", "local"),
+    "slots": ("a whole number from 1 on", 2),
 }
 
 
@@ -37,6 +44,22 @@ class Settings(BaseModel):
     slots: int | None = Field(None, ge=1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Settings from one place.
+
+    Attributes:
+        is_text: whether all values are text, as in the environment.
+        place: where a setting stands, with its name.
+        write: how a setting is written there.
+    """
+
+    values: Mapping[str, Any]
+    is_text: bool
+    place: Callable[[str], str]
+    write: Callable[[str, Any], str]
+
+
 def load_settings(
     folder: Path, *, user_file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
 ) -> Settings:
@@ -51,50 +74,111 @@ def load_settings(
         UsageError: a file can't be read, or a setting is unknown or of the wrong kind.
     """
     gathered: dict[str, Any] = {}
-    for place, values in _sources(folder, user_file, environ, flags):
-        gathered |= _check(values, place)
+    for source in _sources(folder, user_file, environ, flags):
+        gathered |= _check(source)
     return Settings(**gathered)
 
 
 def _sources(
     folder: Path, user_file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    project = next(
-        (file for above in (folder, *folder.parents) if (file := above / "pyproject.toml").is_file()), None
-    )
-    if project:
-        yield f"{project}: [tool.launcher]", _read(project).get("tool", {}).get("launcher", {})
+) -> Iterator[_Source]:
+    projects = (above / "pyproject.toml" for above in (folder, *folder.parents))
+    if project := next((path for path in projects if path.is_file()), None):
+        yield _from_toml(project, table=_TABLE)
     if user_file and user_file.is_file():
-        yield str(user_file), _read(user_file)
-    variables = {name: value for name, value in environ.items() if name.startswith(_PREFIX)}
-    wanted = {name: value for name, value in variables.items() if name not in _NO_SETTINGS and name.isupper()}
-    yield "environment", {name.removeprefix(_PREFIX).lower(): value for name, value in wanted.items()}
-    yield "command line", flags
+        yield _from_toml(user_file, table="")
+    yield _from_environment(environ)
+    yield _Source(flags, False, lambda key: f"--{key}", lambda key, value: f"--{key} {value}")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _from_environment(environ: Mapping[str, str]) -> _Source:
+    variables = [name for name in environ if name.startswith(_PREFIX) and name not in _NO_SETTINGS]
+    return _Source(
+        values={_setting_of(name): environ[name] for name in variables},
+        is_text=True,
+        place=lambda key: _variable_of(key),
+        write=lambda key, value: f"{_variable_of(key)}={value}",
+    )
+
+
+def _setting_of(variable: str) -> str:
+    """Return what a variable sets; one that is not in upper case keeps its letters, and is unknown."""
+    key = variable.removeprefix(_PREFIX)
+    return key.lower() if key.isupper() else key
+
+
+def _variable_of(key: str) -> str:
+    return _PREFIX + (key.upper() if key.islower() else key)
+
+
+def _from_toml(path: Path, *, table: str) -> _Source:
+    text = _read(path)
+    values = _parse(text, path)
+    for step in re.findall(r"\w+", table):
+        values = values.get(step, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"{path}: {step} is {_show(values)}, not a table.", f"Write {table} on a line.")
+    return _Source(
+        values=values,
+        is_text=False,
+        place=lambda key: f"{path}{_line_of(key, text, table)}: {key}",
+        write=lambda key, value: f"{key} = {_show(value)}",
+    )
+
+
+def _read(path: Path) -> str:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} can't be read: {error}.", "Mend the file.") from error
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: the text is not UTF-8.", "Save the file as UTF-8.") from error
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}.", "Make it readable.") from error
 
 
-def _check(values: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+def _parse(text: str, path: Path) -> dict[str, Any]:
     try:
-        checked = Settings(**values)
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:  # which names line and column
+        raise UsageError(f"{path}: this is no TOML: {error}.", "Mend the file.") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: this is nested too deeply.", "Mend the file.") from error
+
+
+def _line_of(key: str, text: str, table: str) -> str:
+    """Return `:line` of a setting that is written the usual way, else nothing."""
+    lines = text.splitlines()
+    first = next((number for number, line in enumerate(lines) if line.strip().startswith(table)), len(lines))
+    found = (
+        number for number in range(first, len(lines)) if re.match(rf"\s*{re.escape(key)}\s*=", lines[number])
+    )
+    return next((f":{number + 1}" for number in found), "")
+
+
+def _check(source: _Source) -> Mapping[str, Any]:
+    try:
+        checked = Settings.model_validate(source.values, strict=not source.is_text)
     except ValidationError as error:
-        raise _explain(error, place) from error
-    return {key: getattr(checked, key) for key in values}
+        raise _explain(error, source) from error
+    return {key: getattr(checked, key) for key in source.values}
 
 
-def _explain(error: ValidationError, place: str) -> UsageError:
+def _explain(error: ValidationError, source: _Source) -> UsageError:
     details = error.errors(include_url=False)[0]
     key = str(details["loc"][0])
+    place = source.place(key)
     if details["type"] == "extra_forbidden":
-        close = get_close_matches(key, Settings.model_fields, n=1)
-        todo = (
-            f"Did you mean {close[0]}?" if close else f"Known settings: {', '.join(Settings.model_fields)}."
+        known = [source.write(name, example) for name, (_, example) in _EXPECTED.items()]
+        close = get_close_matches(key.lower(), _EXPECTED, n=1)
+        meant = source.write(close[0], _EXPECTED[close[0]][1]) if close else ""
+        return UsageError(
+            f"{place}: there is no such setting.",
+            f"Did you mean {meant}?" if close else f"Known settings: {', '.join(known)}.",
         )
-        return UsageError(f"{place}: there is no setting {key}.", todo)
     expected, example = _EXPECTED[key]
-    return UsageError(f"{place}: {key}: {details['input']!r} is not {expected}.", f"Write {example}.")
+    return UsageError(
+        f"{place}: {_show(details['input'])} is not {expected}.", f"Write {source.write(key, example)}."
+    )
+
+
+def _show(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

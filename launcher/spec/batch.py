@@ -2,115 +2,108 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, NamedTuple
 
-from launcher.spec.document import Fault
-from launcher.spec.job_checks import count_runs
-from launcher.spec.job_file import MOST_RUNS
+from launcher.errors import UsageError
+from launcher.spec.job import MOST_RUNS
+from launcher.spec.parameters import count_runs
+from launcher.spec.shown import show_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from launcher.spec.document import Document
     from launcher.spec.job import JobSpec
 
-_APART = "Make them agree, or submit them apart"
+_AGREE = "A batch runs on one machine: make them agree, or submit them apart."
 
 
-def find_conflict(jobs: Sequence[JobSpec], *, files: Sequence[str]) -> Fault | None:
-    """Return the first thing that no job can know alone, None where the jobs go together.
+class Read(NamedTuple):
+    """A job, and where each of its values stands."""
 
-    Names clash, a job waits for none or for itself, machines differ, or there are too many runs.
+    job: JobSpec
+    document: Document
 
-    Args:
-        files: the jobs' files as the user wrote them.
+
+def check_batch(jobs: Sequence[Read]) -> None:
+    """Check what no job can know alone.
+
+    Raises:
+        UsageError: names clash, a job waits for none or for itself, machines differ, or there are too many
+            runs.
     """
-    return next(_conflicts(jobs, files), None)
-
-
-def common_types(jobs: Sequence[JobSpec]) -> tuple[str, ...]:
-    """Return the machine types that every job lists, in the first job's order."""
-    return tuple(kind for kind in jobs[0].machine.types if all(kind in job.machine.types for job in jobs))
-
-
-def _conflicts(jobs: Sequence[JobSpec], files: Sequence[str]) -> Iterator[Fault]:
-    yield from _same_names(jobs, files)
-    yield from _missing_jobs(jobs)
-    yield from _circles({job.name: job for job in jobs})
-    yield from _different_machines(jobs)
-    yield from _no_common_type(jobs)
-    runs = sum(count_runs(job) for job in jobs)
+    _check_names(jobs)
+    _check_after({read.job.name: read for read in jobs})
+    _check_machines(jobs)
+    runs = sum(count_runs(read.job) for read in jobs)
     if runs > MOST_RUNS:
-        what = f"the batch makes {runs:,} runs with this job, the most is {MOST_RUNS:,}"
-        yield Fault(("repeats",), what, "Submit fewer jobs at once", len(jobs) - 1)
+        raise UsageError(
+            f"The batch makes {runs:,} runs; the most is {MOST_RUNS:,}.", "Submit fewer jobs at once."
+        )
 
 
-def _same_names(jobs: Sequence[JobSpec], files: Sequence[str]) -> Iterator[Fault]:
-    seen: dict[str, int] = {}
-    for index, job in enumerate(jobs):
-        other = seen.setdefault(job.name.casefold(), index)  # some file systems do not tell A from a
-        if other != index:
-            what = f"{job.name} is the name of a job already, that of {files[other]}"
-            yield Fault(("name",), what, f"Write another name into {files[index]}", index)
+def _check_names(jobs: Sequence[Read]) -> None:
+    seen: dict[str, Read] = {}
+    for read in jobs:
+        other = seen.setdefault(read.job.name.casefold(), read)  # some file systems do not tell A from a
+        if other is read:
+            continue
+        if other.job.source == read.job.source:
+            raise UsageError(f"{read.document.source} is given twice.", "Name it once.")
+        raise UsageError(
+            f"{read.document.place_of('name')}: name: {read.job.name} is taken: "
+            f"{other.document.source} is named {other.job.name}.",
+            "Write another name; upper and lower case make no difference.",
+        )
 
 
-def _missing_jobs(jobs: Sequence[JobSpec]) -> Iterator[Fault]:
-    known = [job.name for job in jobs]
-    for index, job in enumerate(jobs):
-        for position, other in enumerate(job.after):
-            if other not in known:
-                todo = f"Submit it as well, or write one of: {', '.join(known)}"
-                what = f'there is no job "{other}" in this batch'
-                yield Fault(("after", position), what, todo, index)
+def _check_after(jobs: Mapping[str, Read]) -> None:
+    for name, (job, document) in jobs.items():
+        for index, other in enumerate(job.after):
+            place = document.place_of("after", index)
+            if other == name:
+                raise UsageError(f"{place}: after: {name} waits for itself.", "Remove it from after.")
+            if other not in jobs:
+                close = get_close_matches(other, jobs, n=1)
+                todo = f"Did you mean {close[0]}?" if close else "Submit it together with this one."
+                raise UsageError(f"{place}: after: there is no job {show_value(other)} in this batch.", todo)
+    _check_circles(jobs)
 
 
-def _circles(jobs: dict[str, JobSpec]) -> Iterator[Fault]:
-    done: set[str] = set()
-    for name in jobs:
-        path = [name]
-        while path:
-            waiting = next((other for other in jobs[path[-1]].after if other not in done), None)
-            if waiting in path:
-                yield _circle([*path[path.index(waiting) :], waiting], list(jobs))
-                return
-            if waiting is None:
-                done.add(path.pop())
-            else:
-                path.append(waiting)
+def _check_circles(jobs: Mapping[str, Read]) -> None:
+    try:
+        TopologicalSorter({name: read.job.after for name, read in jobs.items()}).prepare()
+    except CycleError as error:
+        circle = error.args[1][::-1]  # graphlib names first what must be done first
+        place = jobs[circle[0]].document.place_of("after")
+        raise UsageError(
+            f"{place}: after: the jobs wait for each other in a circle: {' -> '.join(circle)}.",
+            "Remove one of them from after.",
+        ) from error
 
 
-def _circle(circle: list[str], order: list[str]) -> Fault:
-    """Say who waits for whom, at the job that closes the circle."""
-    what = f"{circle[0]} waits for itself"
-    if len(circle) > 2:  # noqa: PLR2004 - the job itself stands at both ends
-        what = f"the jobs wait for each other in a circle, {' -> '.join(circle)}"
-    return Fault(("after",), what, f"Leave {circle[-1]} out", order.index(circle[-2]))
-
-
-def _different_machines(jobs: Sequence[JobSpec]) -> Iterator[Fault]:
-    for index, job in enumerate(jobs):
-        first = jobs[0]
-        if job.machine.spot != first.machine.spot:
-            what = f"the jobs {first.name} and {job.name} differ, and a batch runs on one machine"
-            yield Fault(("machine", "spot"), what, _APART, index)
-        if set(job.machine.regions) != set(first.machine.regions):
-            what = (
-                f"{job.name} wants {_listed(job.machine.regions)}, {first.name} wants "
-                f"{_listed(first.machine.regions)}, and a batch runs on one machine"
+def _check_machines(jobs: Sequence[Read]) -> None:
+    for read in jobs[1:]:
+        _check_same(jobs[0], read, "spot", jobs[0].job.machine.spot, read.job.machine.spot)
+        _check_same(jobs[0], read, "regions", jobs[0].job.machine.regions, read.job.machine.regions)
+    left = jobs[0].job.machine.types if jobs else ()
+    for read in jobs:
+        common = tuple(kind for kind in left if kind in read.job.machine.types)
+        if not common:
+            raise UsageError(
+                f"{read.document.place_of('machine', 'types')}: machine.types: {read.job.name} lists none of "
+                f"{', '.join(left)}, which {jobs[0].job.name} and the jobs after it have in common.",
+                _AGREE,
             )
-            yield Fault(("machine", "regions"), what, _APART, index)
+        left = common
 
 
-def _no_common_type(jobs: Sequence[JobSpec]) -> Iterator[Fault]:
-    for index in range(1, len(jobs)):
-        job, left = jobs[index], common_types(jobs[:index])
-        if not common_types(jobs[: index + 1]):
-            others = _listed([other.name for other in jobs[:index]])
-            what = (
-                f"{job.name} lists {_listed(job.machine.types)}, {others} have only {_listed(left)} in common, "
-                "and a batch runs on one machine"
-            )
-            yield Fault(("machine", "types"), what, _APART, index)
-
-
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words)
+def _check_same(first: Read, other: Read, key: str, wanted: object, found: object) -> None:
+    if wanted != found:
+        raise UsageError(
+            f"{other.document.place_of('machine', key)}: machine.{key}: {other.job.name} has "
+            f"{show_value(found)}, {first.job.name} has {show_value(wanted)}.",
+            _AGREE,
+        )

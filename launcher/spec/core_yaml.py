@@ -95,7 +95,10 @@ def _compose_one(loader: _Loader) -> yaml.Node | None:
     try:
         node = loader.get_node() if loader.check_node() else None
         is_more = loader.check_node()
-    except (ValueError, OverflowError) as error:  # PyYAML lets pass what chr() and int() can't read: "\UFFFFFFFF"
+    except (
+        ValueError,
+        OverflowError,
+    ) as error:  # PyYAML lets pass what chr() and int() can't read: "\UFFFFFFFF"
         raise UsageError(f"{loader.place(loader.line)}: this is no YAML: {error}.", _QUOTES) from error
     if is_more:
         raise UsageError(

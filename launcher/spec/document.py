@@ -25,7 +25,7 @@ _LARGEST_BYTES = 1_000_000
 _LONGEST_NUMBER = 100
 _NO_CHARACTERS = re.compile("[\0\ud800-\udfff]")  # no program, file or JSON takes them
 # Directly below these keys a number is text as written: VERSION: 1.10 is not 1.1.
-_TEXTS = frozenset({"env", "run"})
+_TEXTS = frozenset({("env",), ("run",)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class _Reader:
         if self._count > MOST_NODES or len(path) > DEEPEST:
             raise UsageError(f"{place}: the aliases (*) grow without bound.", "Write the values out.")
         if isinstance(node, yaml.ScalarNode):
-            return _read_scalar(node, place, is_text=len(path) > 1 and path[:-1] in {(key,) for key in _TEXTS})
+            return _read_scalar(node, place, is_text=path[:-1] in _TEXTS)
         _check_collection(node, place)
         if isinstance(node, yaml.MappingNode):
             return self._read_mapping(node, path)
@@ -157,7 +157,8 @@ def _read_key(node: yaml.Node, place: str) -> str:
     if node.tag != f"{TAG}str":
         shown = show_text(node.value)
         raise UsageError(
-            f"{place}: the key {shown or 'before the colon'} is not a word.", f'Write it in quotes: "{shown}".'
+            f"{place}: the key {shown or 'before the colon'} is not a word.",
+            f'Write it in quotes: "{shown}".',
         )
     return _checked(node.value, place)
 
@@ -193,11 +194,14 @@ def _read_float(text: str, place: str) -> float:
 def _checked(text: str, place: str) -> str:
     if found := _NO_CHARACTERS.search(text):
         raise UsageError(
-            f"{place}: the text holds a character that no program takes (U+{ord(found[0]):04X}).", "Remove it."
+            f"{place}: the text holds a character that no program takes (U+{ord(found[0]):04X}).",
+            "Remove it.",
         )
     return text
 
 
 def _refuse_tag(node: yaml.Node, place: str) -> UsageError:
     tag = "!!" + node.tag.removeprefix(TAG) if node.tag.startswith(TAG) else node.tag
-    return UsageError(f"{place}: the tag {show_text(tag)} is not read here.", "Remove it; write plain values.")
+    return UsageError(
+        f"{place}: the tag {show_text(tag)} is not read here.", "Remove it; write plain values."
+    )

@@ -13,6 +13,7 @@ Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | 
 
 TYPES = ("p3.2xlarge", "g6.xlarge", "g5.xlarge", "g4dn.xlarge")
 REGIONS = ("us-west-2",)
+MOST_RUNS = 100_000
 
 
 @dataclass(frozen=True, slots=True)

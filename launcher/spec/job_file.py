@@ -1,81 +1,145 @@
-"""The form of a job file: pydantic reads it, checks it and tells editors about it."""
+"""The form of a job file: pydantic reads it, checks it and tells editors about it. Touches no files."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainValidator,
+    WithJsonSchema,
+)
 
-from launcher.errors import UsageError
-from launcher.spec.job import REGIONS, TYPES
-from launcher.spec.quantities import format_duration, parse_duration_s, parse_usd
+from launcher.spec.job import MOST_RUNS, REGIONS, TYPES
+from launcher.spec.quantities import DURATION_PATTERN, USD_PATTERN, parse_duration_s, parse_usd
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+LATER = frozenset({"warm", "fast", "backend", "checkpoint", "stop_when"})
+OPEN = frozenset({"params", "grid", "env"})  # below these, names are the user's own
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-LATER = ("warm", "fast", "backend", "checkpoint", "stop_when")
-MOST_RUNS = 100_000
-MOST_SEED = 2**32 - 1 - MOST_RUNS  # NumPy takes 32 bits, and repeats count on from here
-
-
-def _duration(value: Any) -> float:
-    return _quantity(parse_duration_s, value if isinstance(value, str) else "")
-
-
-def _usd(value: Any) -> float:
-    return _quantity(parse_usd, str(value))
-
-
-def _quantity(parse: Callable[[str], float], text: str) -> float:
-    try:
-        return parse(text)
-    except UsageError as error:
-        raise ValueError(error.what) from error  # which pydantic gathers
+LARGEST_SEED = 2**32 - 1 - MOST_RUNS  # of repeat 0: NumPy takes 32 bits
+_MOST_GPUS = 1000
+_SMALLEST_SHARE = 0.01
 
 
-def _gpus(value: Any) -> float:
+def _read_duration(value: Any) -> float:
+    if not isinstance(value, str):
+        raise ValueError("no text")  # noqa: TRY004 - pydantic gathers ValueErrors
+    return parse_duration_s(value)
+
+
+def _read_usd(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError("no amount")  # noqa: TRY004
+    return parse_usd(str(value))
+
+
+def _read_gpus(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("no number")  # noqa: TRY004 - pydantic gathers ValueErrors
-    if value < 0 or (value > 1 and value != int(value)):
-        raise ValueError("neither whole nor a fraction")
-    return value
+        raise ValueError("no number")  # noqa: TRY004
+    if value == int(value) and 0 <= value <= _MOST_GPUS:
+        return int(value)
+    if _SMALLEST_SHARE <= value < 1:
+        return value
+    raise ValueError("neither whole nor a share")
 
 
-def _seed(value: Any) -> int | None:
+def _read_seed(value: Any) -> int | None:
     if value == "none":
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_SEED:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_SEED:
         raise ValueError("no seed")
     return value
 
 
-def _texts(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _check_command(run: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if not (run if isinstance(run, str) else run[0]).strip():
+        raise ValueError("nothing to run")
+    return run
+
+
+def _check_different(values: list[JsonValue]) -> list[JsonValue]:
+    if len({repr(value) for value in values}) < len(values):
+        raise ValueError("a value stands there twice")
+    return values
+
+
+def _check_variable(name: str) -> str:
+    if name.startswith("LAUNCHER_"):
+        raise ValueError("launcher sets it")
+    return name
+
+
+_ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+_CLOSED = {"additionalProperties": False}
+
 Duration = Annotated[
     float,
-    BeforeValidator(_duration),
-    PlainSerializer(format_duration),
-    WithJsonSchema({"type": "string", "pattern": r"^(?=.)([0-9.]+d)?([0-9.]+h)?([0-9.]+m)?([0-9.]+s)?$"}),
+    PlainValidator(_read_duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["90s", "15m", "1h30m"]}),
 ]
-Usd = Annotated[float, BeforeValidator(_usd), WithJsonSchema({"type": ["number", "string"]})]
-Gpus = Annotated[float, BeforeValidator(_gpus), WithJsonSchema({"type": "number", "minimum": 0})]
+Usd = Annotated[
+    float,
+    PlainValidator(_read_usd),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0.01}, {"type": "string", "pattern": USD_PATTERN}]}
+    ),
+]
+Gpus = Annotated[
+    float,
+    PlainValidator(_read_gpus),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": _MOST_GPUS},
+                {"type": "number", "minimum": _SMALLEST_SHARE, "exclusiveMaximum": 1},
+            ]
+        }
+    ),
+]
 Seed = Annotated[
     int | None,
-    BeforeValidator(_seed),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "none"}]}),
+    PlainValidator(_read_seed),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 0, "maximum": LARGEST_SEED}, {"const": "none"}]}
+    ),
 ]
-Word = Annotated[str, Field(pattern=r"\S")]
-Words = Annotated[tuple[Word, ...], BeforeValidator(_texts, json_schema_input_type=str | tuple[Word, ...])]
-Argv = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+Word = Annotated[str, Field(min_length=1)]
+Words = Annotated[tuple[Word, ...], Field(strict=False), BeforeValidator(_as_list)]
+SomeWords = Annotated[Words, Field(min_length=1), WithJsonSchema(_ONE_OR_MORE)]
+Command = Annotated[
+    Word | Annotated[tuple[str, ...], Field(min_length=1, strict=False)],
+    AfterValidator(_check_command),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1},
+            ]
+        }
+    ),
+]
 ParameterName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(_check_variable)]
+VariableValue = Annotated[str, WithJsonSchema({"type": ["string", "number", "boolean"]})]
+Choices = Annotated[
+    list[JsonValue],
+    Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_check_different),
+]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class NeedsSection(_Section):
@@ -87,9 +151,9 @@ class NeedsSection(_Section):
 class MachineSection(_Section):
     """What may be rented; ignored on this computer."""
 
-    types: Words = Field(TYPES, min_length=1, description="EC2 instance types in order of preference", strict=False)
+    types: SomeWords = Field(TYPES, description="EC2 instance types in order of preference")
     spot: bool = Field(False, description="take spot capacity where there is some")
-    regions: Words = Field(REGIONS, min_length=1, description="AWS regions in order of preference", strict=False)
+    regions: SomeWords = Field(REGIONS, description="AWS regions in order of preference")
 
 
 class LimitsSection(_Section):
@@ -107,16 +171,16 @@ class LimitsSection(_Section):
 class JobFile(_Section):
     """One job: what to run, with which parameters, on what, within which limits."""
 
-    run: Word | Argv = Field(
-        description="a line for the shell, or a list of words that no shell sees"
-    )
-    name: str | None = Field(None, pattern=f"^{NAME}$", description="default: the file's name")
+    name: str | None = Field(None, pattern=NAME_PATTERN, description="default: the file's name")
     folder: Word = Field(
         ".", description="what is copied and where runs start; default: the file's own folder"
     )
-    params: dict[ParameterName, JsonValue] = Field({}, description="the same in every run")
-    grid: dict[ParameterName, Annotated[list[JsonValue], Field(min_length=1)]] = Field(
-        {}, description="values to vary; every combination is a variant"
+    run: Command = Field(description="a line for the shell, or a list of words that no shell sees")
+    params: dict[ParameterName, JsonValue] = Field(
+        {}, description="the same in every run", json_schema_extra=_CLOSED
+    )
+    grid: dict[ParameterName, Choices] = Field(
+        {}, description="values to vary; every combination is a variant", json_schema_extra=_CLOSED
     )
     repeats: int = Field(1, ge=1, le=MOST_RUNS, description="runs a variant, with seeds seed, seed + 1, ...")
     folds: int | None = Field(
@@ -125,10 +189,14 @@ class JobFile(_Section):
     seed: Seed = Field(0, description="of the first repeat; none leaves the script's randomness alone")
     metric: Word | None = Field(None, description="what compare looks at: a logged name, or evaluate.NAME")
     mode: Literal["min", "max"] | None = Field(None, description="which way the metric is better")
-    needs: NeedsSection = NeedsSection()
-    machine: MachineSection = MachineSection()
-    limits: LimitsSection = LimitsSection()
+    needs: NeedsSection = Field(default_factory=NeedsSection)
+    machine: MachineSection = Field(default_factory=MachineSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
     environment: Word | None = Field(None, description="a requirements file, installed once per content")
-    env: dict[VariableName, str] = Field({}, description="environment variables")
-    after: Words = Field((), description="jobs that must have succeeded before", strict=False)
+    env: dict[VariableName, VariableValue] = Field(
+        {}, description="environment variables, as text as written", json_schema_extra=_CLOSED
+    )
+    after: Annotated[Words, WithJsonSchema(_ONE_OR_MORE | {"default": []})] = Field(
+        (), description="jobs that must have succeeded before"
+    )
     stop_on_nan: bool = Field(False, description="end a run whose loss is no number any more")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,19 +9,19 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from launcher.errors import UsageError
-from launcher.spec.batch import find_conflict
-from launcher.spec.document import Document, Fault, read_document
+from launcher.spec.batch import Read, check_batch
+from launcher.spec.document import Document, read_document
 from launcher.spec.job import JobSpec, Limits, Machine, Needs
-from launcher.spec.job_checks import find_fault
-from launcher.spec.job_file import NAME, JobFile
+from launcher.spec.job_file import NAME_PATTERN, JobFile
 from launcher.spec.overrides import apply_overrides
+from launcher.spec.parameters import check_parameters
 from launcher.spec.sentences import explain
+from launcher.spec.shown import show_text, show_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# A section whose lines are all commented out is none.
-_SECTIONS = frozenset({"params", "grid", "needs", "machine", "limits", "env", "after"})
+_NAME_A_FOLDER = "Name a folder as seen from the job file"
 
 
 def load_jobs(files: Sequence[Path], *, overrides: Sequence[str] = ()) -> tuple[JobSpec, ...]:
@@ -34,80 +33,95 @@ def load_jobs(files: Sequence[Path], *, overrides: Sequence[str] = ()) -> tuple[
     Raises:
         UsageError: a file, a field or the batch as a whole is not right.
     """
-    documents = tuple(apply_overrides(read_document(path), overrides) for path in files)
-    jobs = tuple(_load(path, document) for path, document in zip(files, documents, strict=True))
-    conflict = find_conflict(jobs, files=[document.source for document in documents])
-    if conflict:
-        raise documents[conflict.job].error(conflict)
-    return jobs
+    read = tuple(_load(path, overrides) for path in files)
+    check_batch(read)
+    return tuple(job for job, _ in read)
 
 
-def _load(path: Path, document: Document) -> JobSpec:
-    values = {key: value for key, value in document.values.items() if value is not None or key not in _SECTIONS}
+def _load(path: Path, overrides: Sequence[str]) -> Read:
+    document = apply_overrides(read_document(path, shown=show_text(str(path))), overrides)
     try:
-        job = JobFile.model_validate(values)
+        fields = JobFile.model_validate(document.values)
     except ValidationError as error:
         raise explain(error, document) from error
-    spec = _resolve(job, Path(os.path.abspath(path)), document)  # noqa: PTH100 - links stay, .. goes
-    fault = find_fault(spec)
-    if fault:
-        raise document.error(fault)
-    return spec
+    job = _resolve(fields, path.absolute(), document)
+    check_parameters(job, document)
+    return Read(job, document)
 
 
-def _resolve(job: JobFile, source: Path, document: Document) -> JobSpec:
-    folder = _find_folder(job.folder, source, document)
-    gpus = job.needs.gpus
+def _resolve(fields: JobFile, source: Path, document: Document) -> JobSpec:
+    limits = fields.limits
+    folder = _find_folder(fields.folder, source, document)
     return JobSpec(
-        name=job.name or _name_from(source, document),
+        name=fields.name or _name_from(source, document),
         source=source,
         folder=folder,
-        run=job.run,
-        params=job.params,
-        grid={name: tuple(values) for name, values in job.grid.items()},
-        repeats=job.repeats,
-        folds=job.folds,
-        seed=job.seed,
-        metric=job.metric,
-        mode=job.mode,
-        needs=Needs(int(gpus) if gpus == int(gpus) else gpus),
-        machine=Machine(job.machine.types, job.machine.spot, job.machine.regions),
-        limits=Limits(job.limits.run, job.limits.stall, job.limits.retries, job.limits.batch, job.limits.usd),
-        environment=_find_environment(job.environment, folder, source, document),
-        env=job.env,
-        after=job.after,
-        stop_on_nan=job.stop_on_nan,
+        run=fields.run,
+        params=fields.params,
+        grid={name: tuple(values) for name, values in fields.grid.items()},
+        repeats=fields.repeats,
+        folds=fields.folds,
+        seed=fields.seed,
+        metric=fields.metric,
+        mode=fields.mode,
+        needs=Needs(fields.needs.gpus),
+        machine=Machine(fields.machine.types, fields.machine.spot, fields.machine.regions),
+        limits=Limits(limits.run, limits.stall, limits.retries, limits.batch, limits.usd),
+        environment=_find_environment(fields.environment, (folder, source.parent), document),
+        env=fields.env,
+        after=fields.after,
+        stop_on_nan=fields.stop_on_nan,
     )
 
 
 def _name_from(source: Path, document: Document) -> str:
-    if not re.fullmatch(NAME, source.stem):
+    if not re.fullmatch(NAME_PATTERN, source.stem):
         raise UsageError(
-            f"{document.source}: name: {source.stem!a}, the file's name, can't be the name of a job.",
+            f"{document.source}: {show_value(source.stem)}, the file's name, can't be the name of a job.",
             "Write name: my-job into the file.",
         )
     return source.stem
 
 
-def _find_folder(folder: str, source: Path, document: Document) -> Path:
-    found = source.parent / folder
+def _find_folder(name: str, source: Path, document: Document) -> Path:
     try:
-        with os.scandir(found) as entries:
-            is_empty = next(entries, None) is None
-    except OSError as error:
-        todo = "Name a folder as seen from the job file"
-        raise document.error(Fault(("folder",), f"{folder}: {error.strerror}", todo)) from error
+        found = Path(source.parent, name).resolve(strict=True)
+        is_empty = not any(found.iterdir())
+    except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links, up to Python 3.12
+        reason = getattr(error, "strerror", None) or "its links go in a circle"
+        raise UsageError(
+            f"{document.place_of('folder')}: folder: {show_value(name)} can't be read: {reason}.",
+            "Name a folder, relative to the job file.",
+        ) from error
     if is_empty:
-        todo = "Put the script there, or name another folder"
-        raise document.error(Fault(("folder",), f"the folder {folder} is empty", todo))
-    return found.resolve()
+        raise UsageError(
+            f"{document.place_of('folder')}: folder: {show_value(name)} is empty.",
+            "Put the script there, or name another folder.",
+        )
+    return found
 
 
-def _find_environment(name: str | None, folder: Path, source: Path, document: Document) -> Path | None:
+def _why_no_folder(folder: str, error: OSError) -> str:
+    match error:
+        case FileNotFoundError():
+            return f"there is no folder {folder}"
+        case NotADirectoryError():
+            return f"{folder} is not a folder"
+        case _:
+            return f"{folder} can't be read: {error.strerror}"
+
+
+def _find_environment(name: str | None, folders: Sequence[Path], document: Document) -> Path | None:
     if name is None:
         return None
-    for path in (folder / name, source.parent / name):
-        if os.path.isfile(path):  # noqa: PTH113 - a name that is too long is just not there
-            return path.resolve()
-    todo = "Name a requirements file in the job's folder, or as seen from the job file"
-    raise document.error(Fault(("environment",), f"there is no file {name}", todo))
+    for folder in folders:
+        try:
+            found = Path(folder, name).resolve(strict=True)
+        except (OSError, RuntimeError):
+            continue
+        if found.is_file():
+            return found
+    raise UsageError(
+        f"{document.place_of('environment')}: environment: there is no file {show_value(name)}.",
+        "Name a requirements file in the job's folder.",
+    )

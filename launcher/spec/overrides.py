@@ -1,29 +1,28 @@
-"""Set fields of a job from the command line: `--set limits.run=10m`. Pure."""
+"""Set fields of a job from the command line, as helm does: `--set limits.run=10m`. Pure.
+
+The value is YAML, so text that YAML reads otherwise needs quotes of its own: `--set env.A='"1: 2"'`. null, or
+nothing behind the `=`, removes the key, so that its default holds. A section, list or mapping is replaced whole.
+"""
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from launcher.errors import UsageError
 from launcher.spec.document import Document, read_value
+from launcher.spec.job_file import OPEN
+from launcher.spec.sentences import FLAG, check_key
+from launcher.spec.shown import show_text, show_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from launcher.spec.document import KeyPath
-    from launcher.spec.job import Value
-
-FLAG = "--set "
-# Below these keys names are the user's own and may hold dots.
-_OPEN = frozenset({"params", "grid", "env"})
-
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> Document:
-    """Return the document with fields replaced, added or, by null, taken away; in order.
+    """Return the document with fields replaced, added or removed, in order.
 
     Raises:
-        UsageError: one is not of the form key=value.
+        UsageError: one is not of the form key=value, or names no field.
     """
     for override in overrides:
         document = _apply(document, override)
@@ -31,39 +30,33 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> Document:
 
 
 def _apply(document: Document, override: str) -> Document:
-    place = FLAG + (override if override.isprintable() else ascii(override))
-    path, value = _parse(override, place)
-    values = copy.deepcopy(document.values)
-    section = _open_section(values, path, place)
-    if value is None and path[-1] in section:
-        del section[path[-1]]  # as helm does it
-    else:
-        section[path[-1]] = value
-    return Document(values, document.source, _move(document.where, path, place))
+    place = FLAG + show_text(override)
+    path, text = _split(override, place)
+    values = _put(document.values, path, read_value(text, path=path, place=place), place)
+    where = {known: there for known, there in document.where.items() if known[: len(path)] != path}
+    where[path] = place
+    return Document(values, document.source, where)
 
 
-def _parse(override: str, place: str) -> tuple[tuple[str, ...], Value]:
+def _split(override: str, place: str) -> tuple[tuple[str, ...], str]:
     key, separator, text = override.partition("=")
     first, _, rest = key.strip().partition(".")
-    path = (first, rest) if first in _OPEN and rest else tuple(key.strip().split("."))
+    # A parameter's own name may hold dots.
+    path = (first, rest) if first in OPEN and rest else tuple(key.strip().split("."))
     if not separator or not all(path):
         raise UsageError(f"{place}: this is not key=value.", "Write, for example, --set params.epochs=5.")
-    return path, read_value(text, place=place)
+    check_key(path, place)
+    return path, text
 
 
-def _open_section(values: dict[str, Any], path: tuple[str, ...], place: str) -> dict[str, Any]:
-    section = values
-    for step in path[:-1]:
-        if section.get(step) is None:
-            section[step] = {}
-        section = section[step]
-        if not isinstance(section, dict):
-            raise UsageError(f"{place}: {step}: there are no keys below {step}.", f"Write --set {step}=VALUE.")
-    return section
-
-
-def _move(where: dict[KeyPath, str], path: tuple[str, ...], place: str) -> dict[KeyPath, str]:
-    """Let a path, and all that was made for it, stand at the flag."""
-    kept = {known: old for known, old in where.items() if known[: len(path)] != path}
-    made = {path[:length]: place for length in range(1, len(path)) if path[:length] not in where}
-    return {**kept, **made, path: place}
+def _put(values: dict[str, Any], path: tuple[str, ...], value: Any, place: str) -> dict[str, Any]:
+    first, *rest = path
+    if not rest:
+        others = {key: each for key, each in values.items() if key != first}
+        return others if value is None else {**values, first: value}
+    section = values.get(first) or {}
+    if not isinstance(section, dict):
+        raise UsageError(
+            f"{place}: {first} is {show_value(section)}, not keys with values.", f"Mend {first} first."
+        )
+    return {**values, first: _put(section, tuple(rest), value, place)}

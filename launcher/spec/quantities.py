@@ -1,57 +1,69 @@
-"""Durations, money and sizes, read and written back: `parse(format(x)) == x` for whatever can be read. Pure."""
+"""Durations, money and sizes, read and written back: `parse(format(x)) == x` for whatever can be read.
+
+Imports only the standard library. No spaces, no other units, no upper case: one way to write each.
+"""
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from launcher.errors import UsageError
 
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _BYTES = {"TB": 10**12, "GB": 10**9, "MB": 10**6, "kB": 10**3, "B": 1}
-_NUMBER = r"(\d{1,15}(?:\.\d{1,15})?)"
-_DURATION = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in _SECONDS), re.ASCII)
-_SIZE = re.compile(rf"{_NUMBER}\s*(TB|GB|MB|kB|KB|B)", re.ASCII)
-_USD = re.compile(rf"\$?{_NUMBER}", re.ASCII)
-_LARGEST = 10**15  # exact as a float, and beyond every use
+
+# These stand in the JSON schema of job files too, so they use only what every dialect of patterns knows.
+DURATION_PATTERN = "^(?=.)" + "".join(f"(?:({_NUMBER}){unit})?" for unit in _SECONDS) + "$"
+USD_PATTERN = rf"^\$?({_NUMBER})$"
+_SIZE_PATTERN = f"^({_NUMBER})(TB|GB|MB|kB|KB|B)$"
+
+_LONGEST_S = 10 * 365 * 86400  # date arithmetic takes ten years; millions of them it does not
+_MOST_USD = 10**9
+_LARGEST_BYTES = 10**18
+_MICROSECOND = Decimal("0.000001")
+_CENT = Decimal("0.01")
 
 
 def parse_duration_s(text: str) -> float:
-    """Read `90s`, `15m`, `1h30m` or `2d`. Returns: seconds, more than 0, to the millisecond.
+    """Read `90s`, `15m`, `1h30m` or `2d`. Returns: seconds, to the microsecond, from there to ten years.
 
     Raises:
         UsageError: it is no such text.
     """
-    found = _DURATION.fullmatch(text.strip())
-    numbers = found.groups() if found else ()
-    parts = zip(numbers, _SECONDS.values(), strict=False)
-    seconds = round(sum((Decimal(number) * unit for number, unit in parts if number), Decimal()), 3)
-    if not 0 < seconds < 10**12:
-        raise UsageError(f'"{text}" is not a duration.', "Write a number and its unit: 90s, 15m, 2h or 1h30m.")
-    return float(seconds)
+    found = re.fullmatch(DURATION_PATTERN, text)
+    numbers = zip(found.groups() if found else (), _SECONDS.values(), strict=False)
+    seconds = sum((Decimal(number) * unit for number, unit in numbers if number), Decimal())
+    if not _MICROSECOND <= seconds <= _LONGEST_S:
+        raise UsageError(
+            f'"{text}" is not a duration of up to ten years.', "Write, for example, 90s, 15m, 2h or 1h30m."
+        )
+    return float(_floor(seconds, _MICROSECOND))
 
 
 def format_duration(seconds: float) -> str:
-    """Write seconds as `1h30m`, to the millisecond."""
-    rest, text = round(Decimal(repr(seconds)), 3), ""
+    """Write seconds as `1h30m`."""
+    rest, text = Decimal(repr(seconds)).quantize(_MICROSECOND), ""
     for unit, size in _SECONDS.items():
         count = rest if unit == "s" else rest // size
-        text += f"{_plain(count)}{unit}" if count else ""
+        if count:
+            text += f"{_plain(count)}{unit}"
         rest -= count * size
     return text or "0s"
 
 
 def parse_usd(text: str) -> float:
-    """Read `12`, `12.50` or `$12`. Returns: US dollars, more than 0, to the cent.
+    """Read `12`, `12.50` or `$12`. Returns: US dollars, to the cent, from there to a thousand million.
 
     Raises:
         UsageError: it is no such text.
     """
-    found = _USD.fullmatch(text.strip())
-    usd = round(Decimal(found[1]), 2) if found else Decimal()
-    if not 0 < usd < 10**12:
-        raise UsageError(f'"{text}" is not an amount of US dollars.', "Write 12, 12.50 or $12.")
-    return float(usd)
+    found = re.fullmatch(USD_PATTERN, text)
+    usd = Decimal(found[1]) if found else Decimal()
+    if not _CENT <= usd <= _MOST_USD:
+        raise UsageError(f'"{text}" is not an amount of US dollars.', "Write, for example, 12, 12.50 or $12.")
+    return float(_floor(usd, _CENT))
 
 
 def format_usd(usd: float) -> str:
@@ -60,22 +72,27 @@ def format_usd(usd: float) -> str:
 
 
 def parse_size_bytes(text: str) -> int:
-    """Read `64MB` or `1.5GB`, powers of 1000. Returns: bytes, at least 1.
+    """Read `64MB` or `1.5GB`, powers of 1000. Returns: bytes, from 1 to 10**18.
 
     Raises:
         UsageError: it is no such text.
     """
-    found = _SIZE.fullmatch(text.strip())
-    size = int(Decimal(found[1]) * _BYTES[found[2].replace("K", "k")]) if found else 0
-    if not 0 < size < _LARGEST:
-        raise UsageError(f'"{text}" is not a size.', "Write a number and its unit: 500kB, 64MB or 1.5GB.")
-    return size
+    found = re.fullmatch(_SIZE_PATTERN, text)
+    size = Decimal(found[1]) * _BYTES[found[2].replace("K", "k")] if found else Decimal()
+    if not 1 <= size <= _LARGEST_BYTES:
+        raise UsageError(f'"{text}" is not a size.', "Write, for example, 500kB, 64MB or 1.5GB.")
+    return int(size)
 
 
 def format_size(size_bytes: int) -> str:
     """Write bytes as `1.5GB`, exactly."""
-    unit = next((unit for unit, factor in _BYTES.items() if size_bytes >= factor), "B")
-    return f"{_plain(Decimal(size_bytes) / _BYTES[unit])}{unit}"
+    unit, factor = next(((unit, factor) for unit, factor in _BYTES.items() if size_bytes >= factor), ("B", 1))
+    return f"{_plain(Decimal(size_bytes) / factor)}{unit}"
+
+
+def _floor(value: Decimal, step: Decimal) -> Decimal:
+    """Round down to whole steps: a limit never allows more than was written."""
+    return value.quantize(step, rounding=ROUND_DOWN)
 
 
 def _plain(number: Decimal) -> str:

@@ -1,120 +1,156 @@
-"""Say what is wrong with a job file: where, which key, what was found, what to write."""
+"""Say what is wrong with a job file: where, which key, what was found, what to write. Pure.
+
+No sentence comes from pydantic: it tells which field is wrong, and the table here what that field takes.
+"""
 
 from __future__ import annotations
 
 import json
+import shlex
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from launcher.errors import UsageError
-from launcher.spec.job_file import LATER, JobFile
+from launcher.spec.job_file import LARGEST_SEED, LATER, OPEN, JobFile
+from launcher.spec.shown import show_text, show_value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
     from launcher.spec.document import Document
 
-_LONGEST = 60
+FLAG = "--set "
 
-# By key: what is expected, and what to write.
+_MAP = "a mapping of keys and values"
+_DURATION = "a duration with its units"
+# By key: what it takes, and an example. `.*` is what stands below the user's own names.
 _EXPECTED = {
-    "run": ("a command or a list of words", "run: python train.py"),
-    "name": (
-        "a name of 1 to 64 letters, digits, dots, dashes and underscores that begins with a letter or digit",
-        "name: my-job",
-    ),
-    "folder": ("a folder", "folder: my-experiment"),
-    "params": ("parameters with values", "params: {epochs: 20}"),
-    "grid": ("a list of values", "grid: {units: [4, 16]}"),
-    "repeats": ("a whole number from 1 on", "repeats: 10"),
-    "folds": ("a whole number from 2 on", "folds: 10"),
-    "seed": ("a whole number from 0 on, or none", "seed: 7"),
-    "metric": ("the name of a metric", "metric: val_loss"),
-    "mode": ("min or max", "mode: max"),
-    "needs": ("what a run needs", "needs: {gpus: 1}"),
-    "needs.gpus": ("0, a whole number, or a fraction below 1", "gpus: 1"),
-    "machine": ("what may be rented", "machine: {types: [g6.xlarge]}"),
-    "machine.types": ("a list of instance types", "types: [g6.xlarge, g5.xlarge]"),
-    "machine.spot": ("true or false", "spot: true"),
-    "machine.regions": ("a list of regions", "regions: [us-west-2]"),
-    "limits": ("limits", "limits: {run: 2h}"),
-    "limits.run": ("a duration", "run: 2h"),
-    "limits.stall": ("a duration", "stall: 15m"),
-    "limits.batch": ("a duration", "batch: 9h"),
-    "limits.retries": ("a whole number from 0 to 100", "retries: 1"),
-    "limits.usd": ("an amount of US dollars", "usd: 12"),
-    "environment": ("the name of a requirements file", "environment: requirements.txt"),
-    "env": ("a text", 'env: {TF_CPP_MIN_LOG_LEVEL: "2"}'),
-    "after": ("a list of jobs", "after: [other-job]"),
-    "stop_on_nan": ("true or false", "stop_on_nan: true"),
+    "name": ("a name: up to 64 letters, digits and . _ -, the first a letter or digit", "my-job"),
+    "folder": ("a folder", "my-experiment"),
+    "run": ("a command or a list of words", "python train.py"),
+    "params": (_MAP, "{epochs: 20}"),
+    "grid": (_MAP, "{units: [4, 16]}"),
+    "grid.*": ("a list of different values", "[4, 16]"),
+    "repeats": ("a whole number from 1 to 100,000", "10"),
+    "folds": ("a whole number from 2 to 100,000", "10"),
+    "seed": (f"a whole number from 0 to {LARGEST_SEED}, or none", "7"),
+    "metric": ("the name of a metric", "val_loss"),
+    "mode": ("min or max", "max"),
+    "needs": (_MAP, "{gpus: 1}"),
+    "needs.gpus": ("a number of GPUs: 0 to 1,000, or a share from 0.01", "1"),
+    "machine": (_MAP, "{types: [g6.xlarge]}"),
+    "machine.types": ("a list of instance types", "[g6.xlarge, g5.xlarge]"),
+    "machine.spot": ("true or false", "true"),
+    "machine.regions": ("a list of regions", "[us-west-2]"),
+    "limits": (_MAP, "{run: 2h}"),
+    "limits.run": (_DURATION, "2h"),
+    "limits.stall": (_DURATION, "15m"),
+    "limits.retries": ("a whole number from 0 to 100", "1"),
+    "limits.batch": (_DURATION, "9h"),
+    "limits.usd": ("an amount of US dollars, from 0.01", "12"),
+    "environment": ("the name of a requirements file", "requirements.txt"),
+    "env": (_MAP, '{TF_CPP_MIN_LOG_LEVEL: "2"}'),
+    "env.*": ("a text", '"2"'),
+    "after": ("a list of jobs", "[other-job]"),
+    "stop_on_nan": ("true or false", "true"),
 }
-_NAMED = frozenset({"params", "grid", "env"})
+_NAMES = {
+    "params": "letters, digits and . _ -, the first a letter or _",
+    "grid": "letters, digits and . _ -, the first a letter or _",
+    "env": "letters, digits and _, the first no digit; LAUNCHER_ is for launcher",
+}
 
 
 def explain(error: ValidationError, document: Document) -> UsageError:
-    """Return the first thing that is wrong, as an error for the user."""
-    details = error.errors(include_url=False)[0]
-    path = tuple(part for part in details["loc"] if part != "[key]")
-    place = document.place_of(_known(path, document))
+    """Return what is wrong, one thing at a time, as an error for the user."""
+    found = error.errors(include_url=False, include_context=False)
+    # A misspelt key goes first: what seems to be missing is often what was meant.
+    details = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
+    place = document.place_of(*details["loc"])
+    path = tuple(str(step) for step in details["loc"])
     if details["type"] == "extra_forbidden":
         return _explain_unknown(path, place)
     if details["type"] == "missing":
-        return UsageError(f"{document.source}: run is missing.", "Write: run: python train.py")
+        return UsageError(f"{place}: run is missing.", "Write run: python train.py.")
+    if path[-1] == "[key]":
+        return UsageError(
+            f"{place}: {path[0]}: {show_value(path[1])} can't be a name here.", f"Write {_NAMES[path[0]]}."
+        )
     return _explain_value(details, path, place)
 
 
-def _known(path: tuple[str | int, ...], document: Document) -> tuple[str | int, ...]:
-    """Drop the steps that pydantic adds for unions, which are no keys."""
-    value: Any = document.values
-    found: list[str | int] = []
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            break
-        found.append(step)
-    return tuple(found)
+def check_key(path: Sequence[str], place: str) -> None:
+    """Check that a job has such a field.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if path[0] in OPEN:
+        return
+    for length, key in enumerate(path):
+        if key not in _keys_of(path[:length]):
+            raise _explain_unknown(path[: length + 1], place)
 
 
-def _explain_unknown(path: tuple[str | int, ...], place: str) -> UsageError:
-    key, section = str(path[-1]), ".".join(map(str, path[:-1]))
+def _explain_unknown(path: Sequence[str], place: str) -> UsageError:
+    *section, key = path
     if key in LATER and not section:
-        return UsageError(f"{place}: {key} does not work yet.", f"Leave {key} out.")
-    keys = _keys_of(section)
-    close = get_close_matches(key, keys, n=1)
-    todo = f"Did you mean {close[0]}?" if close else f"Known keys: {', '.join(keys)}."
-    return UsageError(f"{place}: {'.'.join(map(str, path))}: there is no such key.", todo)
+        return UsageError(f"{place}: {key}: not yet, it is reserved for later.", f"Leave {key} out.")
+    return UsageError(f"{place}: {show_text('.'.join(path))}: there is no such key.", _suggest(section, key))
 
 
-def _keys_of(section: str) -> list[str]:
+def _suggest(section: Sequence[str], key: str) -> str:
+    known = _keys_of(section)
+    elsewhere = [f"{name}.{key}" for name in _keys_of(()) if key in _keys_of((name,))]
+    if meant := get_close_matches(key.lower(), known, n=1) or elsewhere:
+        return f"Did you mean {meant[0]}?"
+    return f"Known keys: {', '.join(known)}." if known else f"{'.'.join(section)} has no keys."
+
+
+def _keys_of(section: Sequence[str]) -> tuple[str, ...]:
+    """Return the keys of a section; a field that is no section has none."""
     fields = JobFile.model_fields
-    return list(fields[section].annotation.model_fields if section else fields)  # type: ignore[union-attr]
+    if section:
+        kind = fields[section[0]].annotation if len(section) == 1 else None
+        fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
+    return tuple(fields)
 
 
-def _explain_value(details: ErrorDetails, path: tuple[str | int, ...], place: str) -> UsageError:
-    key = ".".join(map(str, path[:2])) if ".".join(map(str, path[:2])) in _EXPECTED else str(path[0])
-    expected, example = _EXPECTED[key]
-    if details["loc"][-1] == "[key]" and key in _NAMED:
-        letters = (
-            "letters, digits, dots, dashes and underscores"
-            if key != "env"
-            else "letters, digits and underscores"
-        )
-        return UsageError(
-            f"{place}: {key}: {_shown(path[-1])} can't be a name here.",
-            f"Write {letters}, beginning with a letter.",
-        )
+def _explain_value(details: ErrorDetails, path: Sequence[str], place: str) -> UsageError:
+    # What pydantic adds to the path, for the branch of a union or an index, is no key.
+    two = ".".join(path[:2])
+    is_own = path[0] in OPEN and len(path) > 1
+    field = f"{path[0]}.*" if is_own else two if two in _EXPECTED else path[0]
+    key = two if is_own else field
+    what, example = _wanted(field, details["input"])
     return UsageError(
-        f"{place}: {_name(path, key)}: {_shown(details['input'])} is not {expected}.", f"Write {example}."
+        f"{place}: {show_text(key)}: {show_value(details['input'])} is not {what}.",
+        f"Write {_write(key, example, place)}.",
     )
 
 
-def _name(path: tuple[str | int, ...], key: str) -> str:
-    """Return the key that is wrong, with the parameter or variable where there is one."""
-    return ".".join(map(str, path[:2])) if key in _NAMED and len(path) > 1 else key
+def _wanted(field: str, found: Any) -> tuple[str, str]:
+    """Return what a field takes, and an example, made of what was found where that is likely meant."""
+    what, example = _EXPECTED[field]
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    if what == _DURATION and is_number and found > 0:
+        return what, f"{found}s"
+    if field == "grid.*" and not isinstance(found, list | dict | None):
+        return what, f"[{show_value(found)}]"
+    if field == "name" and is_number:
+        return "a text", json.dumps(str(found))
+    if field == "run" and found == {"params": None}:
+        return "a word, since { begins a mapping", '[python, train.py, "{params}"]'
+    return what, example
 
 
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+def _write(key: str, example: str, place: str) -> str:
+    """Return how a value is written, in a file or after `--set`."""
+    if place.startswith(FLAG):
+        return FLAG + shlex.quote(f"{key}={example}")
+    return f"{key.rpartition('.')[2]}: {example}"

@@ -54,8 +54,9 @@ def launcher(folder: Path, *arguments: str, check: bool = True) -> str:
 
 def wait_until_over(batch: Path) -> None:
     """Wait until the runner of a batch has written its last word."""
-    while b'"batch_ended"' not in (batch / "events.jsonl").read_bytes()[-300:]:
-        time.sleep(0.01)
+    events = batch / "events.jsonl"
+    while not events.exists() or b'"batch_ended"' not in events.read_bytes()[-300:]:
+        time.sleep(0.05)
 
 
 def batch_of(folder: Path, batch: str) -> Path:

@@ -175,7 +175,8 @@ def test_is_what_history_objects_hold(hooked: HookedRun, backend: str) -> None:
 
 def test_leaves_no_trace_in_what_users_see(hooked: HookedRun) -> None:
     script = """
-        import keras, inspect, pickle, zipfile, sys
+        import keras, importlib, inspect, pickle, zipfile, sys
+        importlib.reload(keras)
         model = make_model(keras)
         history = model.fit(x, y, epochs=1, verbose=0)
         model.save("model.keras")

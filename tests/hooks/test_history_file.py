@@ -144,6 +144,7 @@ for values in ({"loss": 1.0}, {"loss": 0.123456789}, {"loss": 1.0, "mae": 2.0}):
         file.add(Epoch(0, 0.5, values), call=0, fit=None)
     except OSError as error:
         print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 """
     command = [sys.executable, "-c", script, str(hooked.folder)]
 

@@ -127,6 +127,16 @@ json.dump([first, numpy.random.random()], open("draws.json", "w"))
     assert draw(hooked, script, seed=SEED) == expected
 
 
+def test_what_keras_draws_while_it_is_imported_does_not_count(hooked: HookedRun) -> None:
+    (hooked.folder / "work" / "keras.py").write_text("import random; random.random(); __version__ = '2'")
+    script = """
+import json, keras, random
+json.dump(random.random(), open("draws.json", "w"))
+"""
+
+    assert draw(hooked, script, seed=SEED) == random.Random(SEED).random()
+
+
 def test_without_a_seed_nothing_is_touched(hooked: HookedRun) -> None:
     script = """
 import json, random, numpy.random

@@ -285,7 +285,20 @@ def test_the_table_is_as_people_read_it(tmp_path: Path) -> None:
         "  placement=none    3  0.850  0.050  0.029  0.726 to 0.974  best mean\n"
         "  placement=hidden  3  0.650  0.050  0.029  0.526 to 0.774\n"
         "  n counts repeats (seeds).\n"
+        "  The best mean is not told apart from all others: their intervals overlap, or there is none.\n"
     )
+
+
+def test_a_best_mean_whose_interval_stands_alone_needs_no_warning(tmp_path: Path) -> None:
+    batch = make(tmp_path, Job(variants=VARIANTS, repeats=3), [0.90, 0.50, 0.91, 0.51, 0.92, 0.52])
+
+    assert "not told apart" not in comparison_text(look(batch))
+
+
+def test_a_best_mean_of_one_repeat_is_not_told_apart(tmp_path: Path) -> None:
+    batch = make(tmp_path, Job(variants=VARIANTS), [0.9, 0.5])
+
+    assert "not told apart" in comparison_text(look(batch))
 
 
 def test_the_table_says_how_folds_are_counted(tmp_path: Path) -> None:

@@ -249,10 +249,8 @@ def processes_of(folder: Path) -> set[int]:
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if any(
-                entry.startswith(marker) for entry in Path("/proc", name, "environ").read_bytes().split(b"\0")
-            ):
-                found.add(int(name))
+            if any(entry.startswith(marker) for entry in (process / "environ").read_bytes().split(b"\0")):
+                found.add(int(process.name))
     return found
 
 
