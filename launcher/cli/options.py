@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from launcher.errors import UsageError
+from launcher.settings.home import find_home
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound="Callable[..., Any]")
+_MOST_COMPLETIONS = 200
 
 
 def batch_option(function: F) -> F:
@@ -25,53 +29,71 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(function)
 
 
+def files_options(function: F) -> F:
+    """Add FILES and --set: which jobs."""
+    return _add(
+        function,
+        click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path)),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Override a field of every job, e.g. --set params.epochs=5 --set repeats=3.",
+        ),
+    )
+
+
 def job_options(function: F) -> F:
-    """Add FILES and what changes a plan."""
-    for option in reversed(
-        (
-            click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path)),
-            click.option("--on", metavar="PLACE", help="Where to run: local (default)."),
-            click.option(
-                "--set",
-                "overrides",
-                multiple=True,
-                metavar="KEY=VALUE",
-                help="Override a field of every job, e.g. --set params.epochs=5 --set repeats=3.",
-            ),
-            click.option(
-                "--needed", is_flag=True, help="Leave out runs that have succeeded before, unchanged."
-            ),
-            click.option("--slots", type=click.IntRange(1), help="How many runs at a time."),
-            click.option("--cpu", is_flag=True, help="Use no GPU, also where a job asks for one."),
-        )
-    ):
+    """Add FILES, --set, and what else changes a plan."""
+    return _add(
+        function,
+        files_options,
+        click.option("--on", metavar="PLACE", help="Where to run: local (default)."),
+        click.option("--needed", is_flag=True, help="Leave out runs that have succeeded before, unchanged."),
+        click.option("--slots", type=click.IntRange(1), help="How many runs at a time."),
+        click.option("--cpu", is_flag=True, help="Use no GPU, also where a job asks for one."),
+    )
+
+
+def complete_batch(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete ids of batches."""
+    from launcher.results.find import list_batches
+
+    del ctx, param
+    home = find_home(Path.cwd())
+    return _items((batch.name for batch in list_batches(home)) if home else (), incomplete)
+
+
+def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete ids of runs of the newest batch, or of the one that stands before a slash."""
+    from launcher.results.find import find_batch
+    from launcher.results.plan_file import read_plan
+
+    del ctx, param
+    batch, slash, _ = incomplete.rpartition("/")
+    home = find_home(Path.cwd())
+    try:
+        runs = read_plan(find_batch(home, batch or None))["runs"] if home else ()
+    except UsageError:  # no batch, or a damaged one
+        return []
+    return _items((f"{batch}{slash}{run['id']}" for run in runs), incomplete)
+
+
+def complete_batch_or_run(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete ids of batches, and of runs of the newest one."""
+    return complete_batch(ctx, param, incomplete) + complete_run(ctx, param, incomplete)
+
+
+def _add(function: F, *options: Callable[[Any], Any]) -> F:
+    for option in reversed(options):
         function = option(function)
     return function
 
 
-def complete_batch(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete ids of batches."""
+def _items(ids: Iterable[str], incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    from launcher.results.find import list_batches
-    from launcher.settings.home import find_home
-
-    home = find_home(Path.cwd())
-    found = list_batches(home) if home else ()
-    return [CompletionItem(batch.name) for batch in found if batch.name.startswith(incomplete)]
-
-
-def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete ids of runs of the newest batch."""
-    from click.shell_completion import CompletionItem
-
-    from launcher.results.find import find_batch
-    from launcher.results.plan_file import read_plan
-    from launcher.settings.home import find_home
-
-    del ctx, param
-    home = find_home(Path.cwd())
-    if home is None:
-        return []
-    ids = (str(run["id"]) for run in read_plan(find_batch(home))["runs"])
-    return [CompletionItem(run) for run in ids if run.startswith(incomplete)][:200]
+    return [CompletionItem(each) for each in ids if each.startswith(incomplete)][:_MOST_COMPLETIONS]

@@ -30,7 +30,7 @@ def command(detach: bool, only_plan: bool, yes: bool, as_json: bool, **asked: An
       launcher submit jobs/sonar.yaml --set repeats=3 --set params.epochs=20 --detach
     """
     from launcher.cli.batching import prepare
-    from launcher.cli.following import follow_to_exit_code
+    from launcher.cli.following import follow_to_exit_code, wait_for_runner
     from launcher.cli.here import now
     from launcher.cli.plan import show_plan
     from launcher.settings.home import make_home
@@ -44,6 +44,7 @@ def command(detach: bool, only_plan: bool, yes: bool, as_json: bool, **asked: An
         return None
     _tell_plan(plan)
     if not plan.runs:
+        click.echo("Nothing to do.", err=True)
         return 0
     batch = submit(
         prepared.draft,
@@ -53,15 +54,17 @@ def command(detach: bool, only_plan: bool, yes: bool, as_json: bool, **asked: An
         random=random.Random(),  # noqa: S311 - it names batches
         tell=lambda line: click.echo(line, err=True),
     )
-    if detach:
-        click.echo(batch.name)
-        return 0
-    return follow_to_exit_code(batch)
+    if not detach:
+        return follow_to_exit_code(batch, is_new=True)
+    wait_for_runner(batch)
+    click.echo(batch.name)
+    return 0
 
 
 def _tell_plan(plan: Plan) -> None:
-    jobs = "1 job" if len(plan.jobs) == 1 else f"{len(plan.jobs)} jobs"
-    click.echo(f"{len(plan.runs):,} runs of {jobs}, on {plan.on}", err=True)
+    from launcher.report.text import plural
+
+    click.echo(f"{plural(len(plan.runs), 'run')} of {plural(len(plan.jobs), 'job')} on {plan.on}", err=True)
     if plan.skipped:
         click.echo(f"{len(plan.skipped):,} more succeeded before, unchanged, and are left out", err=True)
     elif plan.finished:
