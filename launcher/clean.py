@@ -31,7 +31,9 @@ class Old:
 
 
 def find_old(home: Path, *, keep_last: int, now: datetime, boot_id: str | None) -> tuple[Old, ...]:
-    """Return the batches to remove, newest first: none that is open, none whose results one that stays counts on.
+    """Return the batches to remove, newest first.
+
+    None that is open, and none whose results count in one that stays.
 
     Args:
         keep_last: how many of the newest batches stay.

@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launcher.freeze import freeze, remove_read_only
+from launcher.freeze import freeze
 from launcher.nodes.local import LocalNode
 from launcher.report.estimate import duration_s
 from launcher.results.batch import read_batch
 from launcher.results.history import count_epochs
 from launcher.results.log import LogTail
 from launcher.runner import names
+from launcher.runner.folders import remove_tree
 from launcher.settings.home import make_home
-from launcher.steer import cancel, install_environment, start_runner
+from launcher.steer import cancel, install_environment, start_runner, wait_for_runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,9 +60,10 @@ def rehearse(
     *,
     environments: Path | None,
     limit_s: float,
-    now: Callable[[], datetime],
-    sleep: Callable[[float], None],
     random: Random,
+    now: Callable[[], datetime],
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
     boot_id: str | None,
 ) -> Iterator[Rehearsed]:
     """Rehearse the first run of every job; yield each job when it is over.
@@ -68,21 +71,33 @@ def rehearse(
     Args:
         environments: where installed environments lie, to be used and added to.
         limit_s: the longest that one job may take, in seconds.
+
+    Raises:
+        NodeError: an environment could not be installed, or nothing could be started.
     """
-    home = make_home(Path(tempfile.mkdtemp(prefix="launcher-rehearse-")) / ".launcher")
-    node = LocalNode(home)
-    batch = freeze(_shorten(draft, limit_s), home=home, now=now(), random=random, rehearse=True)
-    try:
+    with _throw_away() as home:
+        node = LocalNode(home)
+        batch = freeze(_shorten(draft, limit_s), home=home, now=now(), random=random, rehearse=True)
         if environments:
             environments.mkdir(parents=True, exist_ok=True)
             (home / names.ENVIRONMENTS).symlink_to(environments.resolve())
         for sha256 in draft.requirements:
             install_environment(node, batch.name, sha256=sha256)
-        start_runner(node, batch.name)
-        yield from _watch(batch, now=now, sleep=sleep, boot_id=boot_id)
+        try:
+            start_runner(node, batch.name)
+            wait_for_runner(batch, now=now, clock=clock, sleep=sleep, boot_id=boot_id)
+            yield from _watch(batch, now=now, sleep=sleep, boot_id=boot_id)
+        finally:
+            _end(node, batch, now=now, clock=clock, sleep=sleep, boot_id=boot_id)
+
+
+@contextmanager
+def _throw_away() -> Iterator[Path]:
+    folder = tempfile.mkdtemp(prefix="launcher-rehearse-")
+    try:
+        yield make_home(Path(folder) / ".launcher")
     finally:
-        _end(node, batch, now=now, sleep=sleep, boot_id=boot_id)
-        remove_read_only(home.parent)
+        remove_tree(folder)
 
 
 def _shorten(draft: Draft, limit_s: float) -> Draft:
@@ -136,10 +151,12 @@ def _end(
     batch: Path,
     *,
     now: Callable[[], datetime],
+    clock: Callable[[], float],
     sleep: Callable[[float], None],
     boot_id: str | None,
 ) -> None:
-    """Leave nothing running, also when the watching was broken off."""
+    """Leave nothing running, also when the watching was broken off, or never began."""
+    wait_for_runner(batch, now=now, clock=clock, sleep=sleep, boot_id=boot_id)
     if read_batch(batch, now=now(), boot_id=boot_id).runner.alive:
         cancel(node, batch.name)
     while read_batch(batch, now=now(), boot_id=boot_id).runner.alive:

@@ -43,7 +43,7 @@ def wait_for_runner(
     sleep: Callable[[float], None],
     boot_id: str | None,
 ) -> BatchRecord:
-    """Wait until the runner has taken up a batch and what was asked of it: until then its states are not true.
+    """Wait until the runner has taken up a batch and what was asked of it; its states are true from then on.
 
     Raises:
         NodeError: no runner came to life.
@@ -57,7 +57,8 @@ def wait_for_runner(
             until = clock() + _START_TIMEOUT_S
         elif clock() > until:
             raise NodeError(
-                f"No runner took up {batch.name}{_last_words(batch)}.", f"Start it: launcher resume {batch.name}"
+                f"No runner took up {batch.name}{_last_words(batch)}.",
+                f"Start it: launcher resume {batch.name}",
             )
         sleep(_LOOK_AGAIN_S)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from launcher.cli.group import cli
@@ -10,4 +11,7 @@ from launcher.cli.outcome import run_and_exit
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows few letters is shown their codes
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run_and_exit(cli))

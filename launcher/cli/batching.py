@@ -36,11 +36,11 @@ class Prepared:
 def prepare(
     files: Sequence[Path],
     *,
-    on: str | None,
     overrides: Sequence[str],
-    needed: bool,
-    slots: int | None,
-    cpu: bool,
+    on: str | None = None,
+    needed: bool = False,
+    slots: int | None = None,
+    cpu: bool = False,
 ) -> Prepared:
     """Plan what the command line asks for; writes nothing.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from launcher.clean import find_old, remove, remove_staging
+from launcher.clean import find_old, remove
 from launcher.cli.here import boot_id, home_or_fail, now
+from launcher.freeze import remove_staging
 from launcher.report.plan import size
 
 

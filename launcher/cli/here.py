@@ -44,8 +44,13 @@ def columns() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def print_json(value: object) -> None:
-    """Print a value for scripts."""
+def to_json(value: object) -> str:
+    """Return a value as scripts read it."""
     import json
 
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
+    return json.dumps(value, indent=2, allow_nan=False)
+
+
+def print_json(value: object) -> None:
+    """Print a value for scripts."""
+    click.echo(to_json(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -38,32 +39,58 @@ def _copy_log(batch: Path, run: str, *, follow: bool) -> None:
     from launcher.runner import names
 
     tail = LogTail(batch / names.RUNS / run / names.LOG)
+    output = _Terminal() if sys.stdout.isatty() else _Pipe()
     while True:
         is_over = not follow or _is_over(batch, run)  # asked before reading, so that no last line is missed
         while content := tail.read_new():
-            _write(content)
+            output.write(content)
+        output.flush()
         if is_over:
             return
         time.sleep(_EVERY_S)
 
 
-def _write(content: bytes) -> None:
-    if not sys.stdout.isatty():
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return
-    from launcher.report.text import clean
+class _Pipe:
+    """Takes a log byte for byte."""
 
-    # A terminal obeys what it is sent, so a log's control codes never reach it.
-    lines = content.decode("utf-8", "replace").split("\n")
-    click.echo("\n".join(clean(line.rstrip("\r").rpartition("\r")[2]) for line in lines), nl=False)
+    def write(self, content: bytes) -> None:
+        sys.stdout.buffer.write(content)
+
+    def flush(self) -> None:
+        sys.stdout.buffer.flush()
+
+
+class _Terminal:
+    """Takes a log as text. A terminal obeys what it is sent, so control codes never reach it."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""  # the begin of a line, or of a control code, whose end is not there yet
+
+    def write(self, content: bytes) -> None:
+        *lines, self._rest = (self._rest + self._decoder.decode(content)).split("\n")
+        for line in lines:
+            self._show(line + "\n")
+
+    def flush(self) -> None:
+        self._show(self._rest)
+        self._rest = ""
+
+    def _show(self, line: str) -> None:
+        from launcher.report.text import clean
+
+        text = line.removesuffix("\n").rstrip("\r")
+        # Of a line that was written over again and again, as a progress bar is, the last state counts.
+        click.echo(clean(text.rpartition("\r")[2]), nl=line.endswith("\n"))
 
 
 def _is_over(batch: Path, run: str) -> bool:
     from launcher.cli.here import boot_id, now
-    from launcher.results.batch import read_batch
+    from launcher.results.life import look_at_runner
+    from launcher.results.states import read_states
     from launcher.runner import names
 
-    record = read_batch(batch, now=now(), boot_id=boot_id())
-    state = next(each.state for each in record.runs if each.id == run)
-    return state in names.ENDED or (state == names.QUEUED and not record.runner.alive)
+    # The runner first: what a dead one left does not change any more.
+    is_alive = look_at_runner(str(batch), now=now(), boot_id=boot_id()).alive
+    state = read_states(str(batch), [run]).get(run, {}).get("state")
+    return not is_alive or state in names.ENDED

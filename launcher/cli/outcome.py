@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from launcher.errors import LauncherError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_FAILED = 1
 _USAGE = 2
 _BUG = 70
 _INTERRUPTED = 130
@@ -23,42 +23,48 @@ def run_and_exit(command: click.Command) -> int:
     try:
         code = command.main(standalone_mode=False)
     except LauncherError as error:
-        _tell(error.what, error.todo)
-        return error.exit_code
+        return _tell(error.what, error.todo, error.exit_code)
     except click.ClickException as error:
         return _tell_usage(error)
     except (KeyboardInterrupt, click.Abort):
-        _tell("Interrupted.", "")
-        return _INTERRUPTED
-    except BrokenPipeError:  # `launcher logs | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception:  # noqa: BLE001 - the boundary: a bug is told in one line too
-        _tell_bug()
-        return _BUG
+        return _tell("Interrupted.", "", _INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the boundary: a bug is told in one line too
+        if (
+            isinstance(error, OSError) and error.filename is not None
+        ):  # a full disk, a folder that is closed to us
+            return _tell(f"{error.filename}: {error.strerror}.", "Mend that, then try again.", _FAILED)
+        return _tell_bug()
     return code if isinstance(code, int) else 0
 
 
-def _tell(what: str, todo: str) -> None:
-    click.echo(click.style("error: ", fg="red") + what, err=True)
+def _tell(what: str, todo: str, exit_code: int) -> int:
+    click.echo(click.style("error: ", fg="red") + _clean(what), err=True)
     if todo:
-        click.echo(f"  {todo}", err=True)
+        click.echo(f"  {_clean(todo)}", err=True)
+    return exit_code
+
+
+def _clean(text: str) -> str:
+    from launcher.report.text import clean
+
+    return "\n".join(clean(line) for line in text.split("\n"))
 
 
 def _tell_usage(error: click.ClickException) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "launcher"
-    _tell(error.format_message(), f"See {path} --help.")
-    return _USAGE
+    return _tell(error.format_message(), f"See {path} --help.", _USAGE)
 
 
-def _tell_bug() -> None:
+def _tell_bug() -> int:
     import traceback
 
     path = _write_traceback(traceback.format_exc())
-    kind, error, _ = sys.exc_info()
+    kind = sys.exc_info()[0]
     name = kind.__name__ if kind else "error"
-    _tell(f"This is a bug in launcher: {name}: {error}", f"The traceback is in {path}; please report it.")
+    return _tell(
+        f"this is a bug in launcher ({name}). Please report it with the traceback in {path}", "", _BUG
+    )
 
 
 def _write_traceback(text: str) -> Path:

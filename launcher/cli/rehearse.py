@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from launcher.cli.options import job_options
+from launcher.cli.options import files_options
 from launcher.runner import names
 
 if TYPE_CHECKING:
-    from launcher.rehearse import Rehearsed
+    from pathlib import Path
 
-_LIMIT_S = 120.0
+    from launcher.rehearse import Rehearsed
 
 
 @click.command(short_help="Try every job once for one batch of one epoch, on this CPU.")
-@job_options
+@files_options
 @click.option("--limit", default="2m", show_default=True, help="The longest that one job may take.")
-def command(limit: str, **asked: Any) -> int:
+def command(files: tuple[Path, ...], overrides: tuple[str, ...], limit: str) -> int:
     """Try every job once: its first variant, one batch of one epoch, on this CPU.
 
     It runs in a folder that is thrown away, and says what would have failed at three in the morning. The exit
@@ -33,18 +33,19 @@ def command(limit: str, **asked: Any) -> int:
     from launcher.cli.batching import prepare
     from launcher.cli.here import boot_id, now
     from launcher.rehearse import rehearse
+    from launcher.settings.home import make_home
     from launcher.spec.quantities import parse_duration_s
 
     limit_s = parse_duration_s(limit)
-    prepared = prepare(**asked)
-    environments = prepared.home / names.ENVIRONMENTS if prepared.draft.requirements else None
+    prepared = prepare(files, overrides=overrides, on="local", cpu=True)
     found = rehearse(
         prepared.draft,
-        environments=environments,
+        environments=make_home(prepared.home) / names.ENVIRONMENTS if prepared.draft.requirements else None,
         limit_s=limit_s,
-        now=now,
-        sleep=time.sleep,
         random=random.Random(),  # noqa: S311 - it names a folder
+        now=now,
+        clock=time.monotonic,
+        sleep=time.sleep,
         boot_id=boot_id(),
     )
     good = [_tell(job) for job in found]

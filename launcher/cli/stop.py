@@ -72,7 +72,9 @@ def _stop(batch: Path, runs: set[str]) -> None:
     from launcher.nodes.local import LocalNode
     from launcher.steer import cancel
 
-    wanted = sorted(run.id for run in _read(batch).runs if run.state in _TO_STOP and run.id in (runs or {run.id}))
+    wanted = sorted(
+        run.id for run in _read(batch).runs if run.state in _TO_STOP and run.id in (runs or {run.id})
+    )
     if not wanted:
         click.echo(f"Nothing to stop in {batch.name}: it has ended.", err=True)
         return
@@ -86,7 +88,9 @@ def _wait_until_ended(batch: Path, runs: Collection[str]) -> None:
     wanted, until = set(runs), time.monotonic() + _PATIENCE_S
     while any(run.state in _TO_STOP for run in _read(batch).runs if run.id in wanted):
         if time.monotonic() > until:
-            raise NodeError(f"{batch.name} has not ended after {_PATIENCE_S:g} s.", "Look again: launcher status.")
+            raise NodeError(
+                f"{batch.name} has not ended after {_PATIENCE_S:g} s.", "Look again: launcher status."
+            )
         time.sleep(_EVERY_S)
 
 

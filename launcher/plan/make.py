@@ -109,7 +109,7 @@ def _code(tree: Tree) -> dict[str, object]:
 
 
 class _Shared(NamedTuple):
-    """What the runs of one variant and fold have in common; a command that names no seed has one argv for all."""
+    """What the runs of one variant and fold have in common; without a named seed also their argv."""
 
     content: ParamsContent
     command: Command

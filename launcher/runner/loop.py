@@ -233,10 +233,7 @@ class Loop:
         return outcome
 
     def _conclude(self, run: int, outcome: Outcome) -> None:
-        outcome = self._states.finish(run, outcome)
-        retries = self._batch.job_of(run)["limits"]["retries"]
-        if outcome.state in names.RETRIED and self._states.failures(run) <= retries:
-            self._states.requeue(run, f"attempt {self._states.attempt(run)}: {outcome.reason}", is_retry=True)
+        self._states.finish(run, outcome, retries=self._batch.job_of(run)["limits"]["retries"])
 
     # What others ask for
 
@@ -271,7 +268,7 @@ class Loop:
         wanted = names.RESUMABLE | ({names.FAILED} if failed else frozenset())
         for run in runs:
             if self._states.queue.states[run] in wanted:
-                self._states.requeue(run, None)
+                self._states.requeue(run)
 
     def _listen_to_signals(self) -> None:
         os.set_blocking(self._wake_read, False)

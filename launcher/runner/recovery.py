@@ -33,7 +33,7 @@ def take_over(batch: Batch, states: States) -> None:
             unlink(batch.run_path(run, names.LOG + ".new"))
             states.finish(run, Outcome(names.INTERRUPTED, None, None, reason))
     for run in states.runs_in(names.INTERRUPTED):
-        states.requeue(run, None)
+        states.requeue(run)
 
 
 def _count_failures(batch: Batch) -> Counter[str]:

@@ -66,10 +66,13 @@ class States:
         self._save(run, Outcome(names.RUNNING, None, None, None), ended_at=None)
         return number
 
-    def finish(self, run: int, outcome: Outcome) -> Outcome:
+    def finish(self, run: int, outcome: Outcome, *, retries: int = 0) -> None:
         """Say durably how a run ended, after everything that it left is on disk itself.
 
-        Returns: the outcome; it is a failure where the results could not be made durable.
+        Args:
+            outcome: how it ended; a success is a failure where the results could not be made durable.
+            retries: how many failures are followed by another attempt. A run that will be tried again is
+                queued in the same breath, so that no crash can come in between.
         """
         folder, now = self._batch.run_path(run), utc_now()
         results = list_results(folder)
@@ -79,7 +82,10 @@ class States:
             outcome = spoil(outcome, explain_os_error("its results could not be made durable", error))
         if outcome.state in names.RETRIED:
             self._failures[run] = self.failures(run) + 1
-        self._save(run, outcome, ended_at=now)
+        reason = f"attempt {self.attempt(run)}: {outcome.reason}"
+        is_retry = outcome.state in names.RETRIED and self.failures(run) <= retries
+        queued = Outcome(names.QUEUED, None, None, reason)
+        self._save(run, queued if is_retry else outcome, ended_at=None if is_retry else now)
         with contextlib.suppress(OSError):  # a full disk has no room for the folder itself
             self._disk.sync(folder)
             self._disk.sync(os.path.dirname(folder))
@@ -91,16 +97,15 @@ class States:
             **outcome._asdict(),
             files={} if run in self._unsaved else self._hash(folder, results),
         )
-        return outcome
+        if is_retry:
+            self._tell_requeued(run, is_retry=True, reason=reason)
 
-    def requeue(self, run: int, reason: str | None, *, is_retry: bool = False) -> None:
-        """Put a run back into the queue; only a retry counts against `retries`."""
-        if not is_retry and self.queue.states[run] != names.INTERRUPTED:
+    def requeue(self, run: int) -> None:
+        """Put a run back into the queue; unless it was interrupted, its failures so far are forgiven."""
+        if self.queue.states[run] != names.INTERRUPTED:
             self._failures.pop(run, None)
-        self._save(run, Outcome(names.QUEUED, None, None, reason), ended_at=None)
-        self._journal.append(
-            at=utc_now(), event="requeued", run=self._batch.runs[run]["id"], is_retry=is_retry, reason=reason
-        )
+        self._save(run, Outcome(names.QUEUED, None, None, None), ended_at=None)
+        self._tell_requeued(run, is_retry=False, reason=None)
 
     def save_again(self) -> bool:
         """Write what could not be written before. Returns: whether everything is on disk."""
@@ -112,6 +117,12 @@ class States:
         """Return size and sha256 of each file that a run left, by its path in the run's folder."""
         folder = self._batch.run_path(run)
         return self._hash(folder, list_results(folder))
+
+    def _tell_requeued(self, run: int, *, is_retry: bool, reason: str | None) -> None:
+        planned = self._batch.runs[run]
+        self._journal.append(
+            at=utc_now(), event="requeued", run=planned["id"], is_retry=is_retry, reason=reason
+        )
 
     def _sync_results(self, folder: str, results: dict[str, int]) -> None:
         for path, size in results.items():

@@ -1,4 +1,4 @@
-"""Find or make the folder `.launcher`, in which everything lies that launcher writes. Plans nothing, knows no jobs."""
+"""Find or make the folder `.launcher`, in which everything lies that launcher writes. Knows no jobs."""
 
 from __future__ import annotations
 

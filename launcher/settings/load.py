@@ -1,6 +1,6 @@
 """Settings say where, not what: pyproject.toml, then the user's file, then LAUNCHER_*, then flags.
 
-Only reads. What a setting is called and how it is written differs between the four; each source knows its way.
+Only reads. How a setting is written differs between the four; each source knows its way.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _from_environment(environ: Mapping[str, str]) -> _Source:
     return _Source(
         values={_setting_of(name): environ[name] for name in variables},
         is_text=True,
-        place=lambda key: _variable_of(key),
+        place=_variable_of,
         write=lambda key, value: f"{_variable_of(key)}={value}",
     )
 
@@ -138,7 +138,7 @@ def _read(path: Path) -> str:
 def _parse(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:  # which names line and column
+    except ValueError as error:  # which names line and column
         raise UsageError(f"{path}: this is no TOML: {error}.", "Mend the file.") from error
     except RecursionError as error:
         raise UsageError(f"{path}: this is nested too deeply.", "Mend the file.") from error

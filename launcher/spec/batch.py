@@ -86,8 +86,11 @@ def _check_circles(jobs: Mapping[str, Read]) -> None:
 
 def _check_machines(jobs: Sequence[Read]) -> None:
     for read in jobs[1:]:
-        _check_same(jobs[0], read, "spot", jobs[0].job.machine.spot, read.job.machine.spot)
-        _check_same(jobs[0], read, "regions", jobs[0].job.machine.regions, read.job.machine.regions)
+        first, machine = jobs[0].job.machine, read.job.machine
+        if machine.spot != first.spot:
+            raise _differ(jobs[0], read, "spot", first.spot, machine.spot)
+        if set(machine.regions) != set(first.regions):
+            raise _differ(jobs[0], read, "regions", first.regions, machine.regions)
     left = jobs[0].job.machine.types if jobs else ()
     for read in jobs:
         common = tuple(kind for kind in left if kind in read.job.machine.types)
@@ -100,10 +103,9 @@ def _check_machines(jobs: Sequence[Read]) -> None:
         left = common
 
 
-def _check_same(first: Read, other: Read, key: str, wanted: object, found: object) -> None:
-    if wanted != found:
-        raise UsageError(
-            f"{other.document.place_of('machine', key)}: machine.{key}: {other.job.name} has "
-            f"{show_value(found)}, {first.job.name} has {show_value(wanted)}.",
-            _AGREE,
-        )
+def _differ(first: Read, other: Read, key: str, wanted: object, found: object) -> UsageError:
+    return UsageError(
+        f"{other.document.place_of('machine', key)}: machine.{key}: {other.job.name} has "
+        f"{show_value(found)}, {first.job.name} has {show_value(wanted)}.",
+        _AGREE,
+    )

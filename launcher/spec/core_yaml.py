@@ -13,11 +13,10 @@ import yaml
 from yaml.reader import ReaderError
 
 from launcher.errors import UsageError
+from launcher.spec.syntax import explain_character, explain_syntax
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Place = Callable[[int], str]
+    from launcher.spec.syntax import Place
 
 DEEPEST = 50
 MOST_NODES = 100_000
@@ -35,7 +34,6 @@ CORE = {
         list("-+.0123456789"),
     ),
 }
-_QUOTES = 'Look at this line and the one before; a text with ": " in it needs quotes.'
 
 
 def compose(text: str, place: Place) -> yaml.Node | None:
@@ -53,13 +51,9 @@ def compose(text: str, place: Place) -> yaml.Node | None:
     try:
         return _compose_one(_Loader(text, place))
     except ReaderError as error:
-        line = text.count("\n", 0, error.position)
-        raise UsageError(
-            f"{place(line)}: there is a character that YAML does not allow (U+{error.character:04X}).",
-            "Remove it.",
-        ) from error
+        raise explain_character(error, text, place) from error
     except yaml.MarkedYAMLError as error:
-        raise _explain(error, text, place) from error
+        raise explain_syntax(error, place) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -69,22 +63,24 @@ class _Loader(yaml.SafeLoader):
 
     def __init__(self, text: str, place: Place) -> None:
         super().__init__(text)
-        self.place = place
+        self._place = place
         self._count = self._depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose a node as PyYAML does, unless there are too many or it is too deep."""
         self._count += 1
         self._depth += 1
         if self._count > MOST_NODES:
-            raise self._refuse(f"there are more than {MOST_NODES:,} values")
+            raise self.refuse(f"there are more than {MOST_NODES:,} values", "Name a job file")
         if self._depth > DEEPEST:
-            raise self._refuse(f"this is nested more than {DEEPEST} levels deep")
+            raise self.refuse(f"this is nested more than {DEEPEST} levels deep", "Write it flatter")
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
-    def _refuse(self, what: str) -> UsageError:
-        return UsageError(f"{self.place(self.line)}: {what}.", "Is this a job file?")
+    def refuse(self, what: str, todo: str) -> UsageError:
+        """Return an error that stands where reading has come to."""
+        return UsageError(f"{self._place(self.line)}: {what}.", f"{todo}.")
 
 
 for _tag, (_pattern, _first) in CORE.items():
@@ -95,22 +91,10 @@ def _compose_one(loader: _Loader) -> yaml.Node | None:
     try:
         node = loader.get_node() if loader.check_node() else None
         is_more = loader.check_node()
-    except (
-        ValueError,
-        OverflowError,
-    ) as error:  # PyYAML lets pass what chr() and int() can't read: "\UFFFFFFFF"
-        raise UsageError(f"{loader.place(loader.line)}: this is no YAML: {error}.", _QUOTES) from error
+    except (ValueError, OverflowError) as error:  # PyYAML hands "\UFFFFFFFF" to chr(), %YAML 999... to int()
+        raise loader.refuse(
+            "no character or version has this number", "Write the character itself"
+        ) from error
     if is_more:
-        raise UsageError(
-            f"{loader.place(loader.line)}: a second document (---) begins.", "Write one job a file."
-        )
+        raise loader.refuse("a second document (---) begins", "Write one job a file")
     return node
-
-
-def _explain(error: yaml.MarkedYAMLError, text: str, place: Place) -> UsageError:
-    mark = error.problem_mark or error.context_mark
-    line = mark.line if mark else 0
-    content = [*text.splitlines(), ""][line]
-    if "\t" in content[: len(content) - len(content.lstrip())]:
-        return UsageError(f"{place(line)}: a tab stands before the text.", "Indent with spaces.")
-    return UsageError(f"{place(line)}: this is no YAML: {error.problem}.", _QUOTES)

@@ -16,8 +16,8 @@ from launcher.spec.shown import show_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from launcher.spec.core_yaml import Place
     from launcher.spec.job import Value
+    from launcher.spec.syntax import Place
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -154,17 +154,18 @@ def _read_key(node: yaml.Node, place: str) -> str:
         raise UsageError(f"{place}: a key is a list or mapping.", "Write a word before the colon.")
     if node.value == "<<":
         raise UsageError(f"{place}: merge keys (<<) are not read.", "Write the keys out.")
+    key = str(node.value)
     if node.tag != f"{TAG}str":
-        shown = show_text(node.value)
+        shown = show_text(key)
         raise UsageError(
             f"{place}: the key {shown or 'before the colon'} is not a word.",
             f'Write it in quotes: "{shown}".',
         )
-    return _checked(node.value, place)
+    return _checked(key, place)
 
 
 def _read_scalar(node: yaml.ScalarNode, place: str, *, is_text: bool) -> Value:
-    text, tag = node.value, node.tag.removeprefix(TAG)
+    text, tag = str(node.value), node.tag.removeprefix(TAG)
     if tag == "str":
         return _checked(text, place)
     if tag not in CORE or not CORE[tag][0].fullmatch(text):

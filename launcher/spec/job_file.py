@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -15,8 +16,14 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from launcher.errors import UsageError
 from launcher.spec.job import MOST_RUNS, REGIONS, TYPES
 from launcher.spec.quantities import DURATION_PATTERN, USD_PATTERN, parse_duration_s, parse_usd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic.config import JsonDict
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 LATER = frozenset({"warm", "fast", "backend", "checkpoint", "stop_when"})
@@ -28,20 +35,23 @@ _SMALLEST_SHARE = 0.01
 
 
 def _read_duration(value: Any) -> float:
-    if not isinstance(value, str):
-        raise ValueError("no text")  # noqa: TRY004 - pydantic gathers ValueErrors
-    return parse_duration_s(value)
+    return _quantity(parse_duration_s, value if isinstance(value, str) else "")
 
 
 def _read_usd(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError("no amount")  # noqa: TRY004
-    return parse_usd(str(value))
+    return _quantity(parse_usd, str(value))
+
+
+def _quantity(parse: Callable[[str], float], text: str) -> float:
+    try:
+        return parse(text)
+    except UsageError as error:
+        raise ValueError(error.what) from error  # which pydantic gathers
 
 
 def _read_gpus(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("no number")  # noqa: TRY004
+        raise ValueError("no number")  # noqa: TRY004 - pydantic gathers ValueErrors
     if value == int(value) and 0 <= value <= _MOST_GPUS:
         return int(value)
     if _SMALLEST_SHARE <= value < 1:
@@ -68,7 +78,7 @@ def _check_command(run: str | tuple[str, ...]) -> str | tuple[str, ...]:
 
 
 def _check_different(values: list[JsonValue]) -> list[JsonValue]:
-    if len({repr(value) for value in values}) < len(values):
+    if len({json.dumps(value, sort_keys=True) for value in values}) < len(values):
         raise ValueError("a value stands there twice")
     return values
 
@@ -79,8 +89,9 @@ def _check_variable(name: str) -> str:
     return name
 
 
+_ONE_OR_SOME = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 _ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-_CLOSED = {"additionalProperties": False}
+_CLOSED: JsonDict = {"additionalProperties": False}
 
 Duration = Annotated[
     float,
@@ -113,7 +124,7 @@ Seed = Annotated[
         {"anyOf": [{"type": "integer", "minimum": 0, "maximum": LARGEST_SEED}, {"const": "none"}]}
     ),
 ]
-Word = Annotated[str, Field(min_length=1)]
+Word = Annotated[str, Field(pattern=r"\S")]
 Words = Annotated[tuple[Word, ...], Field(strict=False), BeforeValidator(_as_list)]
 SomeWords = Annotated[Words, Field(min_length=1), WithJsonSchema(_ONE_OR_MORE)]
 Command = Annotated[
@@ -122,7 +133,7 @@ Command = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "minLength": 1},
+                {"type": "string", "pattern": r"\S"},
                 {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1},
             ]
         }
@@ -196,7 +207,7 @@ class JobFile(_Section):
     env: dict[VariableName, VariableValue] = Field(
         {}, description="environment variables, as text as written", json_schema_extra=_CLOSED
     )
-    after: Annotated[Words, WithJsonSchema(_ONE_OR_MORE | {"default": []})] = Field(
+    after: Annotated[Words, WithJsonSchema(_ONE_OR_SOME)] = Field(
         (), description="jobs that must have succeeded before"
     )
     stop_on_nan: bool = Field(False, description="end a run whose loss is no number any more")

@@ -16,12 +16,13 @@ from launcher.spec.job_file import NAME_PATTERN, JobFile
 from launcher.spec.overrides import apply_overrides
 from launcher.spec.parameters import check_parameters
 from launcher.spec.sentences import explain
-from launcher.spec.shown import show_text, show_value
+from launcher.spec.shown import make_printable, show_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NAME_A_FOLDER = "Name a folder as seen from the job file"
+# A section whose lines are all commented out is none.
+_SECTIONS = frozenset({"params", "grid", "needs", "machine", "limits", "env", "after"})
 
 
 def load_jobs(files: Sequence[Path], *, overrides: Sequence[str] = ()) -> tuple[JobSpec, ...]:
@@ -39,9 +40,10 @@ def load_jobs(files: Sequence[Path], *, overrides: Sequence[str] = ()) -> tuple[
 
 
 def _load(path: Path, overrides: Sequence[str]) -> Read:
-    document = apply_overrides(read_document(path, shown=show_text(str(path))), overrides)
+    document = apply_overrides(read_document(path, shown=make_printable(str(path))), overrides)
+    left_out = {key for key, value in document.values.items() if value is None} & _SECTIONS
     try:
-        fields = JobFile.model_validate(document.values)
+        fields = JobFile.model_validate({k: v for k, v in document.values.items() if k not in left_out})
     except ValidationError as error:
         raise explain(error, document) from error
     job = _resolve(fields, path.absolute(), document)
@@ -99,16 +101,6 @@ def _find_folder(name: str, source: Path, document: Document) -> Path:
             "Put the script there, or name another folder.",
         )
     return found
-
-
-def _why_no_folder(folder: str, error: OSError) -> str:
-    match error:
-        case FileNotFoundError():
-            return f"there is no folder {folder}"
-        case NotADirectoryError():
-            return f"{folder} is not a folder"
-        case _:
-            return f"{folder} can't be read: {error.strerror}"
 
 
 def _find_environment(name: str | None, folders: Sequence[Path], document: Document) -> Path | None:

@@ -1,7 +1,7 @@
 """Set fields of a job from the command line, as helm does: `--set limits.run=10m`. Pure.
 
-The value is YAML, so text that YAML reads otherwise needs quotes of its own: `--set env.A='"1: 2"'`. null, or
-nothing behind the `=`, removes the key, so that its default holds. A section, list or mapping is replaced whole.
+The value is YAML, so text that YAML reads otherwise needs quotes of its own: `--set env.A='"1: 2"'`. null,
+or nothing behind the `=`, removes the key, so that its default holds. A list or mapping is replaced whole.
 """
 
 from __future__ import annotations

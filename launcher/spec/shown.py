@@ -9,9 +9,13 @@ _LONGEST = 60
 
 
 def show_text(text: str) -> str:
-    """Return a text as it is, cut when long; what is not printable stands as its escape."""
-    short = text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
-    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in short)
+    """Return a text in one line, cut when long."""
+    return make_printable(text if len(text) <= _LONGEST else text[:_LONGEST] + "...")
+
+
+def make_printable(text: str) -> str:
+    """Return a text in which what is not printable stands as its escape."""
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 def show_value(value: Any) -> str:

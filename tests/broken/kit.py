@@ -31,13 +31,15 @@ ENDED = frozenset({"succeeded", "failed", "timed_out", "stalled", "interrupted",
 
 # Says when it begins and ends, and when another process runs the same run at that moment.
 STEP = """
-exec 9>>"$TALLY/$LAUNCHER_RUN.lock"
-flock -n 9 || echo "$LAUNCHER_RUN" >> "$TALLY/twice"
-echo begin >> "$TALLY/$LAUNCHER_RUN"
+batch="${LAUNCHER_OUTPUT%/runs/*}"
+me="$TALLY/${batch##*/}.$LAUNCHER_RUN"
+exec 9>>"$me.lock"
+flock -n 9 || echo "$me" >> "$TALLY/twice"
+echo begin >> "$me"
 cat data.txt
 echo "$LAUNCHER_RUN $*" > result.txt
 sleep "${NAP:-0.02}"
-echo end >> "$TALLY/$LAUNCHER_RUN"
+echo end >> "$me"
 """
 
 
@@ -149,9 +151,9 @@ class Project:
         words = log.read_text(errors="replace") if log.exists() else "no runner.log"
         return f"{states_on_disk(batch)}\n{words}"
 
-    def begun(self, run: str) -> int:
+    def begun(self, batch: Path, run: str) -> int:
         """Return how often a run began."""
-        path = self.tally / run
+        path = self.tally / f"{batch.name}.{run}"
         return path.read_text().split().count("begin") if path.exists() else 0
 
     # Judge
@@ -186,7 +188,7 @@ class Project:
         assert [run["id"] for run in said["runs"] if run["state"] == "failed"] == list(failed)
         assert self.processes(batch) == {}
         assert not (self.tally / "twice").exists(), "a run ran twice at once"
-        self._check_attempts(said)
+        self._check_attempts(batch, said)
         self._check_nothing_left_behind(batch)
         check_manifest(batch, said)
         return said
@@ -194,11 +196,11 @@ class Project:
     def bring_to_end(self, batch: Path) -> dict[str, Any]:
         """Resume whatever was left, which has to succeed, without repeating what had."""
         done = self.remember(batch)
-        begun = {run: self.begun(run) for run in done}
+        begun = {run: self.begun(batch, run) for run in done}
 
         self.resume(batch)
 
-        assert {run: self.begun(run) for run in done} == begun, "a finished run was repeated"
+        assert {run: self.begun(batch, run) for run in done} == begun, "a finished run was repeated"
         return self.check_end(batch)
 
     def clear_away(self) -> set[int]:
@@ -231,8 +233,8 @@ class Project:
         changed = [path for path, digest in self._finished.items() if hash_file(path) != digest]
         assert changed == [], "finished results were changed"
 
-    def _check_attempts(self, said: dict[str, Any]) -> None:
-        begun = {run["id"]: self.begun(run["id"]) for run in said["runs"]}
+    def _check_attempts(self, batch: Path, said: dict[str, Any]) -> None:
+        begun = {run["id"]: self.begun(batch, run["id"]) for run in said["runs"]}
         more = {run["id"]: begun[run["id"]] for run in said["runs"] if begun[run["id"]] > run["attempts"]}
         assert more == {}, "a run began more often than its attempts say"
 

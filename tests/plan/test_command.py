@@ -128,7 +128,7 @@ def test_a_word_of_an_argv_that_is_null_is_left_out() -> None:
 
 
 REFUSED: dict[str, tuple[str | tuple[str, ...], str, str]] = {
-    "unknown": ("t {nane}", "run names {nane}, which is no parameter of the job.", "Did you mean {name}?"),
+    "unknown": ("t {nam}", "run names {nam}, which is no parameter of the job.", "Did you mean {name}?"),
     "nothing like it": ("t ${HOME}", "run names {HOME}", "For a plain brace write {{HOME}}."),
     "unknown in an argv": (("t", "x{nam}"), "run names {nam}", "Did you mean {name}?"),
     "no folds": ("t {fold}", "run names {fold}, but the job has no folds.", "Write folds: 10"),

@@ -31,13 +31,8 @@ exec 9>"$PLACE/$LAUNCHER_RUN"; flock -n 9 || echo "$LAUNCHER_RUN" >> "$PLACE/twi
 echo begin; (sleep 0.02; echo child) & echo more >> data.txt; echo $$ > "$LAUNCHER_OUTPUT/pid"; wait
 test -e ../outputs/data.txt || test "$FAILS" != yes
 """
-BARE = (
-    sys.executable,
-    "-S",
-    "-c",
-    f"import sys; sys.path.insert(0, {str(Path.cwd())!r}); "
-    "from launcher.runner.__main__ import main; sys.exit(main(sys.argv[1:]))",
-)
+START = "from launcher.runner.__main__ import main; sys.exit(main(sys.argv[1:]))"
+BARE = (sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(Path.cwd())!r}); {START}")
 
 
 @contextmanager
@@ -97,8 +92,8 @@ def kill_after(batch: Frozen, delay_s: float) -> None:
     runner.wait()
 
 
-@settings(max_examples=25)
-@given(delays=st.lists(st.floats(0.03, 0.5), min_size=1, max_size=3))
+@settings(max_examples=20)
+@given(delays=st.lists(st.floats(0.03, 0.5), min_size=1, max_size=2))
 def test_killed_at_any_instant_and_started_again_it_goes_on(delays: Sequence[float]) -> None:
     with a_batch() as batch:
         before: dict[Path, bytes] = {}
@@ -119,13 +114,13 @@ def run_under_strace(batch: Frozen, *inject: str) -> int:
 
 
 STEPS = {
-    "rename": range(1, 24, 3),
-    "fsync": range(1, 40, 5),
-    "write": range(2, 50, 6),
-    "mkdir": range(1, 26, 4),
-    "vfork": range(1, 7),
-    "openat": range(150, 500, 60),
-    "unlink": range(1, 16, 4),
+    "rename": range(1, 25, 4),
+    "fsync": range(1, 40, 6),
+    "write": range(2, 50, 8),
+    "mkdir": range(1, 26, 5),
+    "vfork": range(1, 7, 2),
+    "openat": range(150, 500, 90),
+    "unlink": range(1, 16, 5),
 }
 
 
@@ -164,9 +159,8 @@ def test_what_a_dead_runner_left_is_ended_before_its_run_is_repeated(home: Home)
 
 
 def test_a_process_that_lost_its_mark_is_found_by_the_leader_of_its_session(home: Home) -> None:
-    batch = home.freeze(
-        Job("test -e ../go && exit 0; env -i /bin/sleep 600 & echo $! > ../pid; echo up; wait")
-    )
+    run = "test -e ../go && exit 0; env -i /bin/sleep 600 & echo $! > ../pid; echo up; wait"
+    batch = home.freeze(Job(run))
     kill_when_up(batch)
     (batch.run_folder(0) / "go").touch()
 
@@ -221,9 +215,8 @@ def test_a_runner_that_died_before_its_first_sign_is_no_trouble(home: Home) -> N
 
 
 def test_a_copy_kept_by_a_dead_runner_is_not_in_the_way(home: Home) -> None:
-    batch = home.freeze(
-        Job("sleep 0.1", name="a", runs=3), Job("test -e ../go || { echo up; sleep 600; }", name="b")
-    )
+    waits = Job("test -e ../go || { echo up; sleep 600; }", name="b")
+    batch = home.freeze(Job("sleep 0.1", name="a", runs=3), waits)
     kill_when_up(batch, 3)
     (batch.folder / ".spares" / "1").mkdir(parents=True, exist_ok=True)
     (batch.folder / ".spares" / "1" / "left").touch()

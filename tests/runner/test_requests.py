@@ -198,13 +198,8 @@ def test_what_no_one_understands_is_removed_and_the_batch_goes_on(home: Home) ->
     batch = home.freeze()
     folder = batch.folder / "requests"
     folder.mkdir()
-    for name, content in {
-        "1": "{torn",
-        "2": "[]",
-        "3": '{"action": "dance"}',
-        "4": '{"action": "resume"}',
-    }.items():
-        (folder / f"{name}.json").write_text(content)
+    for number, content in enumerate(("{torn", "[]", '{"action": "dance"}', '{"action": "resume"}')):
+        (folder / f"{number}.json").write_text(content)
 
     batch.run()
 
