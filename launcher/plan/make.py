@@ -50,13 +50,8 @@ def make_plan(
     jobs = tuple(
         _plan_job(spec, tree=trees[spec.name], environment=environments.get(spec.name)) for spec in ordered
     )
-    runs = tuple(
-        run
-        for index, (spec, job) in enumerate(zip(ordered, jobs, strict=True))
-        for run in _plan_runs(
-            spec, job, index=index, environment=environments.get(spec.name, fleet.interpreter_hash)
-        )
-    )
+    hashes = {spec.name: fleet.interpreter_hash for spec in ordered} | dict(environments)
+    runs = _plan_all_runs(ordered, jobs, environments=hashes)
     skipped = _find_finished(runs, finished)
     skipped_ids = {run.id for run in skipped} if needed else set()
     return Plan(
@@ -106,6 +101,16 @@ def _environment(spec: JobSpec, sha256: str | None) -> dict[str, str] | None:
 def _code(tree: Tree) -> dict[str, object]:
     left_out = [[item.path, item.reason] for item in tree.left_out]
     return {"sha256": tree.sha256, "files": tree.files, "bytes": tree.bytes, "left_out": left_out}
+
+
+def _plan_all_runs(
+    specs: Sequence[JobSpec], jobs: Sequence[PlannedJob], *, environments: Mapping[str, str]
+) -> tuple[PlannedRun, ...]:
+    return tuple(
+        run
+        for index, (spec, job) in enumerate(zip(specs, jobs, strict=True))
+        for run in _plan_runs(spec, job, index=index, environment=environments[spec.name])
+    )
 
 
 class _Shared(NamedTuple):

@@ -2,7 +2,7 @@
 
     python -I -S runner.pyz run BATCH [--python PATH] [--grace SECONDS]
     python -I -S runner.pyz cancel BATCH [RUN...]
-    python -I -S runner.pyz resume BATCH [--failed] [RUN...]
+    python -I -S runner.pyz resume BATCH [RUN...] [--failed]
     python -I -S runner.pyz install HOME SHA256 REQUIREMENTS [--python PATH]
 
 Exit codes: 0 done, or another runner is at work; 2 the batch can't be executed; 1 a bug.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.25
 _FULL_BYTES = 64 * 1024
+_FULL_FILES = 8
 
 
 class Loop:
@@ -222,7 +223,7 @@ class Loop:
     def _explain(self, attempt: Attempt) -> Outcome:
         """Add what only the run's folder or the disk can tell to a plain failure."""
         outcome = attempt.outcome()
-        if outcome.state != names.FAILED:
+        if outcome.state != names.FAILED or attempt.verdict is not None:
             return outcome
         verdict = read_json(f"{attempt.folder}/{names.VERDICT}")
         if isinstance(verdict, dict):
@@ -306,5 +307,5 @@ def _wait_for_any() -> tuple[int, int]:
 
 def _is_full(folder: str) -> bool:
     status = os.statvfs(folder)
-    has_no_inode = status.f_files > 0 and status.f_favail == 0
+    has_no_inode = status.f_files > 0 and status.f_favail < _FULL_FILES
     return has_no_inode or status.f_bavail * status.f_frsize < _FULL_BYTES

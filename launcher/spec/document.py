@@ -62,12 +62,12 @@ def read_document(path: Path, *, shown: str) -> Document:
 
     node = compose(_read_text(path, shown), place)
     if node is None or node.tag == f"{TAG}null":
-        raise UsageError(f"{shown}: the file is empty.", "Write at least: run: python train.py")
+        raise UsageError(f"{shown}: the file is empty.", "Write at least run: python train.py.")
     if not isinstance(node, yaml.MappingNode):
         found = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         raise UsageError(
             f"{place(node.start_mark.line)}: found {found}, not keys with values.",
-            "Write one job a file, as: run: python train.py",
+            "Write one job a file, at least run: python train.py.",
         )
     reader = _Reader(place)
     return Document(reader.read(node, ()), shown, reader.where)
@@ -90,7 +90,7 @@ def read_value(text: str, *, path: KeyPath, place: str) -> Value:
 def _read_text(path: Path, shown: str) -> str:
     content = _read_bytes(path, shown)
     if len(content) > _LARGEST_BYTES:
-        raise UsageError(f"{shown}: the file is larger than 1 MB.", "Is this a job file?")
+        raise UsageError(f"{shown}: the file is larger than 1 MB.", "Name a job file.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -117,9 +117,9 @@ class _Reader:
         self._count = 0
 
     def read(self, node: yaml.Node, path: KeyPath) -> Any:
-        place = self._place(node.start_mark.line)
-        self.where.setdefault(path, place)
         self._count += 1
+        place = self.where.setdefault(path, self._place(node.start_mark.line))
+        place = f"{place}: {show_text(_dotted(path))}"
         if self._count > MOST_NODES or len(path) > DEEPEST:
             raise UsageError(f"{place}: the aliases (*) grow without bound.", "Write the values out.")
         if isinstance(node, yaml.ScalarNode):
@@ -135,13 +135,15 @@ class _Reader:
             place = self._place(key_node.start_mark.line)
             key = _read_key(key_node, place)
             if key in values:
-                first = self.where[*path, key]
-                raise UsageError(
-                    f"{place}: {show_text(key)} stands here a second time, after {first}.", "Remove one."
-                )
+                name, first = show_text(_dotted((*path, key))), self.where[*path, key]
+                raise UsageError(f"{place}: {name} stands here a second time, after {first}.", "Remove one.")
             self.where[*path, key] = place
             values[key] = self.read(value_node, (*path, key))
         return values
+
+
+def _dotted(path: KeyPath) -> str:
+    return ".".join(step for step in path if isinstance(step, str)) or "the file"
 
 
 def _check_collection(node: yaml.Node, place: str) -> None:

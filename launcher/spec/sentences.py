@@ -20,22 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydantic import ValidationError
-    from pydantic_core import ErrorDetails
 
     from launcher.spec.document import Document
 
 FLAG = "--set "
 
 _MAP = "a mapping of keys and values"
-_DURATION = "a duration with its units"
+_DURATION = "a duration of up to ten years, with its units"
 # By key: what it takes, and an example. `.*` is what stands below the user's own names.
 _EXPECTED = {
-    "name": ("a name: up to 64 letters, digits and . _ -, the first a letter or digit", "my-job"),
+    "name": ("a name of up to 64 letters, digits and . _ -, the first a letter or digit", "my-job"),
     "folder": ("a folder", "my-experiment"),
     "run": ("a command or a list of words", "python train.py"),
     "params": (_MAP, "{epochs: 20}"),
     "grid": (_MAP, "{units: [4, 16]}"),
-    "grid.*": ("a list of different values", "[4, 16]"),
+    "grid.*": ("a list of one or more different values", "[4, 16]"),
     "repeats": ("a whole number from 1 to 100,000", "10"),
     "folds": ("a whole number from 2 to 100,000", "10"),
     "seed": (f"a whole number from 0 to {LARGEST_SEED}, or none", "7"),
@@ -59,6 +58,7 @@ _EXPECTED = {
     "after": ("a list of jobs", "[other-job]"),
     "stop_on_nan": ("true or false", "true"),
 }
+_PARAMS = {"params": None}  # what YAML makes of {params} without quotes
 _NAMES = {
     "params": "letters, digits and . _ -, the first a letter or _",
     "grid": "letters, digits and . _ -, the first a letter or _",
@@ -81,7 +81,7 @@ def explain(error: ValidationError, document: Document) -> UsageError:
         return UsageError(
             f"{place}: {path[0]}: {show_value(path[1])} can't be a name here.", f"Write {_NAMES[path[0]]}."
         )
-    return _explain_value(details, path, place)
+    return _explain_value(path, document)
 
 
 def check_key(path: Sequence[str], place: str) -> None:
@@ -107,7 +107,7 @@ def _explain_unknown(path: Sequence[str], place: str) -> UsageError:
 def _suggest(section: Sequence[str], key: str) -> str:
     known = _keys_of(section)
     elsewhere = [f"{name}.{key}" for name in _keys_of(()) if key in _keys_of((name,))]
-    if meant := get_close_matches(key.lower(), known, n=1) or elsewhere:
+    if meant := elsewhere or get_close_matches(key.lower(), known, n=1):
         return f"Did you mean {meant[0]}?"
     return f"Known keys: {', '.join(known)}." if known else f"{'.'.join(section)} has no keys."
 
@@ -121,17 +121,24 @@ def _keys_of(section: Sequence[str]) -> tuple[str, ...]:
     return tuple(fields)
 
 
-def _explain_value(details: ErrorDetails, path: Sequence[str], place: str) -> UsageError:
-    # What pydantic adds to the path, for the branch of a union or an index, is no key.
-    two = ".".join(path[:2])
+def _explain_value(path: Sequence[str], document: Document) -> UsageError:
     is_own = path[0] in OPEN and len(path) > 1
-    field = f"{path[0]}.*" if is_own else two if two in _EXPECTED else path[0]
-    key = two if is_own else field
-    what, example = _wanted(field, details["input"])
+    # What pydantic adds to the path, for the branch of a union or an index, is no key.
+    keys = path[:2] if is_own or ".".join(path[:2]) in _EXPECTED else path[:1]
+    found = _value_at(keys, document)
+    what, example = _wanted(f"{path[0]}.*" if is_own else ".".join(keys), found)
+    place = document.place_of(*keys)
     return UsageError(
-        f"{place}: {show_text(key)}: {show_value(details['input'])} is not {what}.",
-        f"Write {_write(key, example, place)}.",
+        f"{place}: {show_text('.'.join(keys))}: {show_value(found)} is not {what}.",
+        f"Write {_write(keys, example, place)}.",
     )
+
+
+def _value_at(keys: Sequence[str], document: Document) -> Any:
+    value: Any = document.values
+    for key in keys:
+        value = value[key]
+    return value
 
 
 def _wanted(field: str, found: Any) -> tuple[str, str]:
@@ -144,13 +151,13 @@ def _wanted(field: str, found: Any) -> tuple[str, str]:
         return what, f"[{show_value(found)}]"
     if field == "name" and is_number:
         return "a text", json.dumps(str(found))
-    if field == "run" and found == {"params": None}:
-        return "a word, since { begins a mapping", '[python, train.py, "{params}"]'
+    if field == "run" and _PARAMS in (found if isinstance(found, list) else [found]):
+        return "a list of words, since { begins a mapping", '[python, train.py, "{params}"]'
     return what, example
 
 
-def _write(key: str, example: str, place: str) -> str:
+def _write(keys: Sequence[str], example: str, place: str) -> str:
     """Return how a value is written, in a file or after `--set`."""
     if place.startswith(FLAG):
-        return FLAG + shlex.quote(f"{key}={example}")
-    return f"{key.rpartition('.')[2]}: {example}"
+        return FLAG + shlex.quote(f"{'.'.join(keys)}={example}")
+    return f"{keys[-1]}: {example}"

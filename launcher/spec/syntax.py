@@ -45,13 +45,15 @@ _SENTENCES = (
     ("cannot start any token", "no text can begin with this character", "Put the text in quotes"),
     ("", "this is no YAML", "Write key: value, and put a text with special characters in quotes"),
 )
+# The end of the file, or the next line, is no place to look for what was left open.
+_OPEN_ENDED = ("quoted scalar", "<stream end>", "could not find expected ':'")
 
 
 def explain_syntax(error: yaml.MarkedYAMLError, place: Place) -> UsageError:
     """Return what PyYAML could not read as an error for the user."""
     said = f"{error.context} {error.problem}"
-    # The end of the file is no place to look for a quote that was opened.
-    mark = error.context_mark if "quoted scalar" in said else error.problem_mark
+    is_open = any(fragment in said for fragment in _OPEN_ENDED)
+    mark = error.context_mark if is_open else error.problem_mark
     what, todo = next((what, todo) for fragment, what, todo in _SENTENCES if fragment in said)
     return UsageError(f"{place(mark.line if mark else 0)}: {what}.", f"{todo}.")
 

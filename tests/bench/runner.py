@@ -60,17 +60,17 @@ def _lifetime_s(events: list[dict[str, Any]]) -> float:
 
 def _spooler_ms(folder: Path) -> float:
     environment = {**os.environ, "TS_SOCKET": str(folder / "tsp.socket"), "TMPDIR": str(folder)}
+    # The shell's own loop, the quickest way that its users have.
+    loop = f"for i in $(seq {_RUNS}); do tsp true; done; tsp -w"
     begin = time.perf_counter()
-    for _ in range(_RUNS):
-        subprocess.run(["tsp", "true"], env=environment, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["tsp", "-w"], env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["/bin/sh", "-c", loop], env=environment, check=True, stdout=subprocess.DEVNULL)
     elapsed = time.perf_counter() - begin
     subprocess.run(["tsp", "-K"], env=environment, check=True)
     return elapsed / _RUNS * 1e3
 
 
 def _bare_ms() -> float:
+    loop = f"for i in $(seq {_RUNS}); do /bin/true; done"
     begin = time.perf_counter()
-    for _ in range(_RUNS):
-        subprocess.run(["true"], check=True)
+    subprocess.run(["/bin/sh", "-c", loop], check=True)
     return (time.perf_counter() - begin) / _RUNS * 1e3

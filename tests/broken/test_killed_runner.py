@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.broken.harm import RUNNER_CALLS, dying_runner, points
-from tests.broken.kit import is_alive, kill
+from tests.broken.kit import is_alive, kill, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,16 @@ def wait_until_running(project: Project, batch: Path, runs: int = 1) -> None:
     project.wait_for(batch, lambda: len(list(project.tally.glob("*.lock"))) >= runs)
 
 
+def submit_until_killed(project: Project, file: Path, env: dict[str, str]) -> Path:
+    """Submit, and end whoever still waits for a runner that was killed before it could say a word."""
+    with project.start("submit", file, "--detach", env=env) as process:
+        wait_for(lambda: process.poll() is not None or list(project.home.glob("batches/*/runner.lock")))
+        (batch,) = project.batches()
+        project.settle(batch)
+        process.kill()
+    return batch
+
+
 @pytest.mark.parametrize("call", points(RUNNER_CALLS))
 def test_a_runner_killed_at_any_instant_neither_loses_nor_repeats_a_run(
     new_project: Callable[[], Project], call: str
@@ -36,9 +46,7 @@ def test_a_runner_killed_at_any_instant_neither_loses_nor_repeats_a_run(
         project = new_project()
         file = project.job(runs=3)
 
-        batch = project.submit(file, env=dying_runner(project.place, call, number))
-        time.sleep(0.3)
-        project.settle(batch)
+        batch = submit_until_killed(project, file, dying_runner(project.place, call, number))
         project.check(batch)
 
         said = project.bring_to_end(batch)
@@ -132,10 +140,12 @@ def test_a_runner_that_sleeps_is_no_dead_runner(project: Project) -> None:
     runner = project.runners(batch).pop()
     kill(runner, signal.SIGSTOP)
 
-    project.call("resume", batch.name, "--detach")
-    said = project.check(batch)
-    kill(runner, signal.SIGCONT)
+    with project.start("resume", batch.name, "--detach") as resuming:
+        project.wait_for(batch, lambda: list(batch.glob("requests/*.json")))
+        said = project.check(batch)
+        kill(runner, signal.SIGCONT)
 
+    assert resuming.returncode == 0
     assert said["state"] == "running"
     said = project.check_end(batch)
     assert [run["attempts"] for run in said["runs"]] == [1, 1]

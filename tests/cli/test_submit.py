@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from tests.cli.kit import Project
 
-WAIT_FOR_ALL = 'touch "$SHARED/$LAUNCHER_RUN"; for i in $(seq 200); do test $(ls "$SHARED" | wc -l) -ge {n} && exit; sleep 0.1; done; exit 1'
+WAIT_FOR_ALL = """
+touch "$SHARED/$LAUNCHER_RUN"
+for i in $(seq 200); do test $(ls "$SHARED" | wc -l) -ge {n} && exit; sleep 0.1; done; exit 1
+"""
 
 
 def test_follows_to_the_end_with_progress_on_stderr_and_the_outcome_on_stdout(project: Project) -> None:
@@ -58,20 +61,18 @@ BAD_INPUT: list[tuple[list[str], dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(("words", "env", "said"), BAD_INPUT)
-@pytest.mark.parametrize("command", ["submit", "plan"])
 def test_bad_input_is_told_and_nothing_is_written(
-    project: Project, command: str, words: list[str], env: dict[str, str], said: str
+    project: Project, words: list[str], env: dict[str, str], said: str
 ) -> None:
     project.job()
     project.job(name="bad", repets=3)
-    words = [word for word in words if command == "submit" or word != "--detatch"] or ["nothing.yaml"]
 
-    done = project.launcher(command, *words, env=env)
+    done = project.launcher("submit", *words, env=env)
 
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("error: ")
     assert "Traceback" not in done.err
-    assert command == "plan" or said in done.err
+    assert said in done.err
     assert not project.home.exists()
 
 
@@ -177,7 +178,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("a parameter", {"params": {"a": 2}}),
     ("a variable", {"env": {"A": "2"}}),
     ("the seed", {"seed": 8}),
-    ("the command", {"run": "true # other"}),
+    ("the command", {"run": "true other"}),
 ]
 
 

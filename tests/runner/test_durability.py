@@ -23,18 +23,8 @@ if TYPE_CHECKING:
 
 def traced(batch: Frozen, trace: Path) -> list[str]:
     """Run a batch. Returns: the runner's own fsyncs and renames, in order, as `verb path`."""
-    argv = [
-        "strace",
-        "-qq",
-        "-y",
-        "-s",
-        "4096",
-        "-e",
-        "trace=fsync,rename,vfork",
-        "-o",
-        str(trace),
-        *FROM_SOURCES,
-    ]
+    strace = ["strace", "-qq", "-y", "-s", "4096", "-e", "trace=fsync,rename,vfork", "-o", str(trace)]
+    argv = [*strace, *FROM_SOURCES]
     batch.run(command=argv, measured=False)
     calls = []
     for line in trace.read_text().splitlines():
@@ -62,6 +52,7 @@ def test_a_state_is_flushed_before_it_is_put_in_place_and_its_folder_after(
         f"fsync {run}/state.json.new",
         f"rename {run}/state.json",
         "start",
+        f"rename {run}/outputs/x",
         f"fsync {run}/log.txt",
         f"fsync {run}/outputs/x",
         f"fsync {run}/outputs",
@@ -92,7 +83,7 @@ def test_the_journal_tells_how_many_fsyncs_there_were(home: Home, tmp_path: Path
 def test_the_manifest_is_what_is_there(home: Home) -> None:
     batch = home.freeze(
         Job(
-            "echo words; echo result > 'a \"b\"'; echo x > ../history.csv; echo {} > ../metrics.json",
+            "echo words; echo result > 'a \"b'; echo x > ../history.csv; echo {} > ../metrics.json",
             name="a",
         ),
         Job("exit 1", name="b", retries=1),
@@ -100,7 +91,7 @@ def test_the_manifest_is_what_is_there(home: Home) -> None:
     )
     batch.run()
     batch.request("cancel", batch.ids[1])
-    batch.request("resume", "--failed", batch.ids[1])
+    batch.request("resume", batch.ids[1], "--failed")
 
     batch.run()
 
