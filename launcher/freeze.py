@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from launcher.draft import Draft
 
 STAGING = ".staging"
+_HAS_NO_LOCKS = os.name == "nt"
 
 
 def freeze(draft: Draft, *, home: Path, now: datetime, random: Random, **more: Any) -> Path:
@@ -73,7 +74,7 @@ def _make_staging(home: Path) -> tuple[Path, Lock]:
         folder = Path(tempfile.mkdtemp(dir=home / STAGING))
         lock = Lock(str(folder / names.RUNNER_LOCK))
         with suppress(FileNotFoundError):
-            if lock.try_to_take() and folder.exists():
+            if (_HAS_NO_LOCKS or lock.try_to_take()) and folder.exists():
                 return folder, lock
         lock.release()  # it was taken for a leftover before it had its lock
 

@@ -58,9 +58,9 @@ def _screen() -> Screen:
 
 
 def _let_go(batch: Path) -> int:
-    click.echo(f"\nLeft running. Come back: launcher attach {batch.name}", err=True)
-    click.echo(f"Ctrl-C again within {_SECOND_CTRL_C_S:g} s stops the batch.", err=True)
     try:
+        click.echo(f"\nLeft running. Come back: launcher attach {batch.name}", err=True)
+        click.echo(f"Ctrl-C again within {_SECOND_CTRL_C_S:g} s stops the batch.", err=True)
         time.sleep(_SECOND_CTRL_C_S)
     except KeyboardInterrupt:
         return _stop(batch)

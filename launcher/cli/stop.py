@@ -11,7 +11,7 @@ from launcher.cli.here import boot_id, home_or_fail, now
 from launcher.cli.options import complete_batch_or_run
 from launcher.errors import NodeError, UsageError
 from launcher.results.batch import read_batch
-from launcher.results.find import find_batch, find_run
+from launcher.results.find import find_batch, find_run, list_batches
 from launcher.runner import names
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def _find_one(home: Path, word: str) -> tuple[Path, str | None]:
     try:
         return find_batch(home, word), None
     except UsageError as no_batch:
+        if any(batch.name.startswith(word) for batch in list_batches(home)):
+            raise
         try:
             run = find_run(home, word)
         except UsageError as no_run:

@@ -118,10 +118,11 @@ class _Reader:
 
     def read(self, node: yaml.Node, path: KeyPath) -> Any:
         self._count += 1
-        place = self.where.setdefault(path, self._place(node.start_mark.line))
-        place = f"{place}: {show_text(_dotted(path))}"
+        line = self.where.setdefault(path, self._place(node.start_mark.line))
         if self._count > MOST_NODES or len(path) > DEEPEST:
-            raise UsageError(f"{place}: the aliases (*) grow without bound.", "Write the values out.")
+            key = show_text(_dotted(path[:1]))
+            raise UsageError(f"{line}: {key}: the aliases (*) grow without bound.", "Write the values out.")
+        place = f"{line}: {show_text(_dotted(path))}"
         if isinstance(node, yaml.ScalarNode):
             return _read_scalar(node, place, is_text=path[:-1] in _TEXTS)
         _check_collection(node, place)

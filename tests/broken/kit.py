@@ -261,10 +261,29 @@ def judge(states: Sequence[str], said: Mapping[str, Any], *, is_alive: bool) -> 
 
 
 def states_on_disk(batch: Path) -> dict[str, dict[str, Any]]:
-    """Return what each state.json says."""
+    """Return what each state.json says, or the journal where a state.json was destroyed."""
     return {
-        path.parent.name: json.loads(path.read_bytes()) for path in sorted(batch.glob("runs/*/state.json"))
+        path.name: state for path in sorted(batch.glob("runs/*")) if (state := _state_on_disk(batch, path))
     }
+
+
+def _state_on_disk(batch: Path, folder: Path) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):
+        state = json.loads((folder / "state.json").read_bytes())
+        if isinstance(state, dict):
+            return state
+    return next((event for event in reversed(ended_events(batch)) if event["run"] == folder.name), {})
+
+
+def ended_events(batch: Path) -> list[dict[str, Any]]:
+    """Return what the journal says about the ends of runs, whatever else stands there."""
+    found = []
+    for line in (batch / "events.jsonl").read_bytes().split(b"\n"):
+        with contextlib.suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, dict) and event.get("event") == "ended" and "state" in event:
+                found.append({**event, "attempt": event["attempt"]})
+    return found
 
 
 def check_manifest(batch: Path, said: Mapping[str, Any]) -> None:

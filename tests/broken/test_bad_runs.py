@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.broken.kit import strict_json, wait_for
+from tests.broken.kit import all_argv, strict_json, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,8 +116,6 @@ def test_stop_ends_the_daemons_of_a_run(project: Project, environment: str) -> N
 
 
 def sleepers(seconds: str) -> set[int]:
-    from tests.broken.kit import all_argv
-
     return {pid for pid, argv in all_argv() if argv[:2] == [b"sleep", seconds.encode()]}
 
 
@@ -252,9 +250,11 @@ def test_a_run_that_removes_the_folders_of_all_runs_harms_no_state_of_the_batch(
     batch = submit_with_neighbour(project, shell(script))
 
     project.settle(batch)
+    project.check(batch)
 
-    said = project.check(batch)
-    assert run_of(said, "good")["state"] == "succeeded"
+    project.resume(batch, "--failed")
+
+    assert run_of(project.check(batch), "good")["state"] == "succeeded"
 
 
 def test_a_script_that_appends_to_its_own_data_starts_each_run_with_the_original(project: Project) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LAUNCHER = str(Path(sys.executable).with_name("launcher"))
 HOSTILE = "a'; echo b \U0001f9a6\n$(c)"
 PATIENCE_S = 60.0
+GONE_WITHIN_S = 5.0  # a runner has some lines to write after its last run
 MEASURING = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 # Beyond ASCII a terminal is sent nothing but pictures, and codes only where they are looked for.
 CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07")
@@ -150,7 +151,9 @@ class Project:
         for started in self._started:
             started.kill()
             started.communicate()
-        left = self.processes()
+        until = time.monotonic() + GONE_WITHIN_S
+        while (left := self.processes()) and time.monotonic() < until:
+            time.sleep(0.05)
         words = [" ".join(process.cmdline()) for process in left]
         for process in left:
             with contextlib.suppress(psutil.Error):

@@ -39,7 +39,7 @@ def test_attach_follows_to_the_end_and_exits_by_the_outcome(project: Project) ->
 
 
 def test_stop_cancels_the_newest_batch_with_all_its_processes(project: Project) -> None:
-    batch = started(project, run=f"(trap '' TERM HUP; setsid sleep 1000 &) ; {UNTIL_GO}")
+    batch = started(project, run=f"(setsid sleep 1000 &) ; {UNTIL_GO}")
 
     done = project.launcher("stop")
 
@@ -121,7 +121,7 @@ def test_stop_names_the_batch_that_may_be_meant(project: Project) -> None:
     batch = project.submit(project.job())
     project.good("attach")
 
-    done = project.launcher("stop", batch.name[:-1] + "x")
+    done = project.launcher("stop", batch.name[:-2] + "zz")
 
     assert done.code == 2
     assert f"Did you mean {batch.name}" in done.err

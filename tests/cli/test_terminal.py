@@ -32,7 +32,8 @@ def test_a_terminal_shows_a_bar_and_a_line_for_each_running_run(project: Project
 def test_a_live_line_has_epoch_metric_and_time(project: Project) -> None:
     history = "fit,epoch,attempt,seconds,loss,val_loss\\n0,0,1,2.0,0.5,0.25\\n"
     job = project.job(
-        f'printf "{history}" > "$LAUNCHER_OUTPUT/../history.csv"; {UNTIL_GO}', params={"epochs": 4}
+        f': {{params}}; printf "{history}" > "$LAUNCHER_OUTPUT/../history.csv"; {UNTIL_GO}',
+        params={"epochs": 4},
     )
 
     with project.terminal(LAUNCHER, "submit", job) as terminal:

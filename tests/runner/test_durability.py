@@ -176,6 +176,36 @@ def test_a_torn_line_never_spoils_the_next(tmp_path: Path) -> None:
     assert [event["event"] for event in read_lines(str(path))] == ["whole", "next", "last"]
 
 
+def test_a_journal_on_a_full_disk_is_no_reason_to_stop() -> None:
+    journal = Journal("/dev/full")
+
+    journal.append(event="lost")
+    journal.append(event="lost too")
+
+
+class BrokenDisk(Disk):
+    """A disk that loses what a run left."""
+
+    def sync(self, path: str) -> None:
+        if "outputs" in path:
+            raise OSError(5, "Input/output error")
+        super().sync(path)
+
+
+def test_results_that_cannot_be_made_durable_fail_a_success(home: Home) -> None:
+    frozen = home.freeze()
+    (frozen.run_folder(0) / "outputs").mkdir(parents=True)
+    (frozen.run_folder(0) / "outputs" / "model").write_text("weights")
+    journal = Journal(str(frozen.folder / "events.jsonl"))
+    states = States(Batch(str(frozen.folder)), disk=BrokenDisk(str(frozen.folder / "b")), journal=journal)
+
+    states.finish(0, Outcome("succeeded", 0, None, None))
+
+    journal.close()
+    assert (frozen.state()["state"], frozen.state()["exit_code"]) == ("failed", 0)
+    assert frozen.reason() == "its results could not be made durable: Input/output error"
+
+
 @pytest.mark.parametrize("content", [None, b"", b"{torn", b"\xff\xfe"])
 def test_what_is_no_json_is_nothing(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:

@@ -9,13 +9,13 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 from launcher.runner import folders, processes
 from tests.runner.kit import Job, is_alive, write_program
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tests.runner.kit import Home
 
@@ -143,5 +143,5 @@ def test_files_are_stamped_by_the_clock_that_is_asked(
     (tmp_path / "file").touch()
 
     assert before <= (tmp_path / "file").stat().st_ctime_ns
-    monkeypatch.setattr(folders.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     assert abs(folders.file_time_ns() - time.time_ns()) < 10**9

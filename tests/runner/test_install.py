@@ -1,4 +1,4 @@
-"""An environment is installed once per content, by uv where there is one, else by pip; nothing is fetched here."""
+"""An environment is installed once per content, by uv where there is one, else by pip. Nothing is fetched."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from datetime import datetime
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from launcher.runner.attempt import Attempt
+from launcher.runner.slots import Place
 from tests.runner.kit import FROM_SOURCES, Job, is_alive, wait_for
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         null = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
+        for stream in () if "loud" in sys.argv else (0, 1, 2):
             os.dup2(null, stream)
         os.chdir("/")
         with open(os.environ["PID_FILE"] + ".new", "w") as file:
@@ -215,6 +218,55 @@ def test_a_daemon_without_a_mark_goes_with_the_last_who_can_have_left_it(home: H
     assert batch.state(2)["state"] == "running"
     (tmp_path / "c.done").touch()
     assert runner.wait(60) == 0
+
+
+def test_a_log_is_closed_though_a_daemon_still_holds_it(home: Home, tmp_path: Path) -> None:
+    until = 'while test ! -e "$PID_FILE"; do sleep 0.02; done'
+    batch = home.freeze(
+        daemon_job(tmp_path / "a", "clean", "loud", then="echo last words", name="a"),
+        Job(until, name="b", env={"PID_FILE": str(tmp_path / "go")}),
+        slots=2,
+    )
+    runner = batch.start()
+
+    batch.wait_for(lambda: batch.state(0)["state"] == "succeeded")
+
+    assert batch.log(0) == b"last words\n"
+    (tmp_path / "go").touch()
+    assert runner.wait(60) == 0
+    assert not is_alive(pid_in(tmp_path / "a"))
+
+
+def test_a_group_that_no_orphan_tells_of_is_ended_too(tmp_path: Path) -> None:
+    """Where the system gives orphans to somebody else."""
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    attempt = an_attempt(tmp_path)
+    attempt.pid = child.pid
+    attempt.exited(0)
+
+    looks = [attempt.is_over(now, orphans=(), own=()) for now in (0.0, 0.01)]
+    child.wait(60)
+
+    assert looks == [False, False]
+    assert attempt.is_over(1.0, orphans=(), own=())
+    attempt.close()
+
+
+def test_an_attempt_that_finds_no_room_for_a_word_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    attempt = an_attempt(tmp_path)
+
+    with pytest.raises(OSError, match="No space left"):
+        attempt.start(["true"], environment={}, now=0.0)
+
+    attempt.close()
+    assert attempt.pid == 0
+
+
+def an_attempt(folder: Path) -> Attempt:
+    return Attempt(
+        0, number=2, place=Place((), 0.0), folder=str(folder), run_s=None, stall_s=None, grace_s=1.0
+    )
 
 
 def test_limits_do_not_ask_what_time_it_is(home: Home) -> None:

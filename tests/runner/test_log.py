@@ -93,6 +93,20 @@ def test_whatever_is_written_the_counts_are_right(
     assert not list(tmp_path.glob("*.new"))
 
 
+def test_a_log_that_finds_no_room_to_be_cut_stays_whole(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    log = CappedLog(str(path), limit=1024)
+    (tmp_path / "log.txt.new").symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match="No space left"):
+        log.write(b"x" * 2000)
+
+    log.write(b"y")
+    log.close()
+    assert path.stat().st_size == log.size <= 1024
+    assert not list(tmp_path.glob("*.new"))
+
+
 def test_a_log_that_cannot_be_cut_stays_whole_and_leaves_no_rubbish(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     log = CappedLog(str(path), limit=1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 from launcher.runner import names
@@ -216,15 +217,38 @@ def test_a_request_that_is_still_being_written_is_not_read(tmp_path: Path) -> No
     assert list(pending_requests(str(tmp_path))) == [(str(folder / "1.json"), {"action": "cancel"})]
 
 
-def test_a_request_that_comes_at_the_last_moment_is_somebodys(home: Home) -> None:
-    """A runner that has nothing left to do holds its lock still while it writes the manifest."""
-    batch = home.freeze(Job("test -e ../go || { touch ../go; exit 1; }"))
-    # The last journal line before the lock is let go of: the request is written when it appears.
-    runner = batch.start()
-    batch.wait_for((batch.folder / "manifest.json").exists)
+# A runner at whose last moment, the manifest, one request comes in.
+AT_THE_LAST_MOMENT = """
+import os, signal, sys
+from launcher.runner import __main__ as runner
+from launcher.runner.requests import write_request
+carry_on = runner.write_manifest
+def write_manifest(batch, states):
+    carry_on(batch, states)
+    if not os.path.exists(batch.path("asked")):
+        open(batch.path("asked"), "w").close()
+        write_request(batch.folder, "resume", failed=True)
+runner.write_manifest = write_manifest
+sys.exit(runner.main(sys.argv[1:]))
+"""
 
-    batch.request("resume", "--failed")
-    batch.start().wait(60)
+
+def test_a_request_that_comes_at_the_last_moment_is_carried_out(home: Home) -> None:
+    batch = home.freeze(Job("test -e ../go || { touch ../go; exit 1; }"))
+
+    batch.run(command=[sys.executable, "-c", AT_THE_LAST_MOMENT])
+
+    assert batch.states() == ["succeeded"]
+    assert len(batch.events("batch_started")) == 2
+
+
+def test_a_runner_that_was_told_to_stop_leaves_late_requests_to_the_next(home: Home) -> None:
+    batch = home.freeze(Job(UP))
+    runner = batch.start(command=[sys.executable, "-c", AT_THE_LAST_MOMENT])
+    wait_until_up(batch)
+
+    runner.terminate()
 
     assert runner.wait(60) == 0
-    batch.wait_for(lambda: batch.states() == ["succeeded"])
+    assert batch.states() == ["interrupted"]
+    assert len(list((batch.folder / "requests").iterdir())) == 1

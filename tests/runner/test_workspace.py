@@ -235,6 +235,26 @@ def test_results_are_plain_files_and_nothing_else(tmp_path: Path) -> None:
     assert list_results(str(tmp_path)) == {"log.txt": 1, "outputs/deep/model": 3}
 
 
+def test_a_result_that_cannot_be_read_is_made_readable(tmp_path: Path) -> None:
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "secret").touch(mode=0o040)
+
+    found = list_results(str(tmp_path))
+
+    assert found == {"outputs/secret": 0}
+    assert (tmp_path / "outputs" / "secret").stat().st_mode & 0o777 == 0o440
+
+
+def test_a_folder_nested_deeper_than_python_can_follow_is_removed(tmp_path: Path) -> None:
+    nest = "import os\nfor _ in range(1100):\n os.mkdir('d')\n os.chdir('d')\n open('file', 'w').close()"
+    (tmp_path / "deep").mkdir()
+    subprocess.run([sys.executable, "-S", "-c", nest], check=True, cwd=tmp_path / "deep")
+
+    remove_tree(str(tmp_path / "deep"))
+
+    assert not (tmp_path / "deep").exists()
+
+
 FORBIDS = """
 mkdir -p closed/in ../outputs/shut
 for file in closed/in/file secret ../outputs/shut/file ../outputs/file; do printf kept > "$file"; done

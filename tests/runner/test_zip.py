@@ -31,9 +31,9 @@ def interpreters() -> tuple[str, ...]:
 
 def _works(python: str) -> bool:
     # A shim of pyenv may be there for a Python that is not.
-    return (
-        bool(python) and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
-    )
+    if not python:
+        return False
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(params=interpreters())
@@ -80,8 +80,7 @@ def test_detached_it_outlives_whoever_started_it(home: Home, isolated: list[str]
     argv = [*isolated, "run", str(batch.folder), "--python", sys.executable]
     starter = "import subprocess, sys; subprocess.Popen(['nohup', *sys.argv[1:]], start_new_session=True)"
     with (batch.folder / "runner.log").open("ab") as log:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-        subprocess.run([sys.executable, "-c", starter, *argv], check=True, **streams)
+        subprocess.run([sys.executable, "-c", starter, *argv], check=True, stdout=log, stderr=log)
 
     batch.wait_for(lambda: batch.states() == ["succeeded"] * 2)
     batch.wait_for((batch.folder / "manifest.json").exists)
