@@ -28,10 +28,15 @@ _START_TIMEOUT_S = 30.0
 _LOOK_AGAIN_S = 0.02
 
 
-def start_runner(node: Node, batch_id: str) -> None:
-    """Start the runner of a batch; without effect where one is at work."""
+def start_runner(node: Node, batch_id: str, *, only_requests: bool = False) -> None:
+    """Start the runner of a batch; without effect where one is at work.
+
+    Args:
+        only_requests: it carries out what was asked of it and starts no run.
+    """
     batch = _batch_on(node, batch_id)
-    argv = [*_runner(node), "run", str(batch), "--python", node.python]
+    flags = ["--only-requests"] if only_requests else []
+    argv = [*_runner(node), "run", str(batch), *flags, "--python", node.python]
     node.start(argv, log=batch / names.RUNNER_LOG)
 
 
@@ -66,7 +71,7 @@ def wait_for_runner(
 def cancel(node: Node, batch_id: str, *, runs: Sequence[str] = ()) -> None:
     """Cancel runs, by default all: what runs is ended, what is queued never starts."""
     _request(node, "cancel", str(_batch_on(node, batch_id)), *runs)
-    start_runner(node, batch_id)
+    start_runner(node, batch_id, only_requests=True)
 
 
 def resume(node: Node, batch_id: str, *, environments: Collection[str], failed: bool = False) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -74,10 +75,22 @@ def _copy_new(source: Path, target: Path) -> None:
         return
     for path in source.rglob("*"):
         copy = target / path.relative_to(source)
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             copy.mkdir(parents=True, exist_ok=True)
-        elif not (copy.exists() and filecmp.cmp(path, copy, shallow=False)):
+        elif not _is_equal(path, copy):
             copy.parent.mkdir(parents=True, exist_ok=True)
             # Others may be reading the old file: they keep it whole.
             shutil.copy2(path, new := copy.with_name(f"{copy.name}.{os.getpid()}"), follow_symlinks=False)
             new.replace(copy)
+
+
+def _is_equal(path: Path, copy: Path) -> bool:
+    try:
+        mode, other_mode = path.lstat().st_mode, copy.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    if mode != other_mode:
+        return False
+    if stat.S_ISLNK(mode):
+        return path.readlink() == copy.readlink()
+    return filecmp.cmp(path, copy, shallow=False)

@@ -55,7 +55,8 @@ def _header(plan: Mapping[str, Any]) -> list[str]:
     said = f"{name}{plural(runs, 'run')}{without} of {where}"
     limits = plan.get("limits") or {}
     ends = [f"the batch ends after {span(limits['batch_s'])}"] if limits.get("batch_s") else []
-    ends += [f"it costs ${limits['usd']:.2f} at most"] if limits.get("usd") else []
+    is_paid = limits.get("usd") and plan.get("on", "local") != "local"
+    ends += [f"it costs ${limits['usd']:.2f} at most"] if is_paid else []
     return [said, *ends]
 
 

@@ -1,6 +1,6 @@
 """The runner: execute a batch, or leave a request for the one that does.
 
-    python -I -S runner.pyz run BATCH [--python PATH] [--grace SECONDS]
+    python -I -S runner.pyz run BATCH [--only-requests] [--python PATH] [--grace SECONDS]
     python -I -S runner.pyz cancel BATCH [RUN...]
     python -I -S runner.pyz resume BATCH [RUN...] [--failed]
     python -I -S runner.pyz install HOME SHA256 REQUIREMENTS [--python PATH]
@@ -47,15 +47,19 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     if wanted.command == "run":
-        execute(batch, python=wanted.python, grace_s=wanted.grace)
+        execute(batch, python=wanted.python, grace_s=wanted.grace, only_requests=wanted.only_requests)
     else:
         failed = getattr(wanted, "failed", False)
         write_request(batch.folder, wanted.command, runs=wanted.runs, failed=failed)
     return 0
 
 
-def execute(batch: Batch, *, python: str, grace_s: float) -> None:
-    """Execute a batch, unless somebody else does so already."""
+def execute(batch: Batch, *, python: str, grace_s: float, only_requests: bool = False) -> None:
+    """Execute a batch, unless somebody else does so already.
+
+    Args:
+        only_requests: carry out what was asked for, and start nothing.
+    """
     processes.become_subreaper()
     is_stopped = False
     # A request that comes while the last runner leaves would be nobody's: look once more after letting go.
@@ -63,12 +67,12 @@ def execute(batch: Batch, *, python: str, grace_s: float) -> None:
         with Lock(batch.path(names.RUNNER_LOCK)) as lock:
             if not lock.try_to_take():
                 return
-            is_stopped = _work(batch, python=python, grace_s=grace_s)
+            is_stopped = _work(batch, python=python, grace_s=grace_s, only_requests=only_requests)
         if not any(True for _ in pending_requests(batch.folder)):
             return
 
 
-def _work(batch: Batch, *, python: str, grace_s: float) -> bool:
+def _work(batch: Batch, *, python: str, grace_s: float, only_requests: bool) -> bool:
     disk = Disk(batch.path(".ballast"))
     disk.take_ballast()
     journal = Journal(batch.path(names.EVENTS))
@@ -85,6 +89,8 @@ def _work(batch: Batch, *, python: str, grace_s: float) -> bool:
     with Lock(os.path.join(home, names.NODE_LOCK)) as node_lock:
         slots = Slots(gpus, limit=batch.plan["slots"])
         loop = Loop(batch, states, starter, node_lock=node_lock, slots=slots)
+        if only_requests:
+            loop.stop()
         loop.run()
     disk.drop_ballast()
     write_manifest(batch, states)
@@ -103,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run")
     run.add_argument("batch")
+    run.add_argument("--only-requests", action="store_true")
     run.add_argument("--python", default=sys.executable)
     run.add_argument("--grace", type=float, default=_GRACE_S)
     environment = commands.add_parser("install")

@@ -5,10 +5,20 @@ from __future__ import annotations
 import errno
 import os
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from launcher.runner import names
 from launcher.runner.disk import read_json, read_lines, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What later runners read from the journal, and of which kind it has to be.
+_EVENTS: dict[str, dict[str, type]] = {
+    "started": {"run": str, "attempt": int, "pid": int},
+    "ended": {"run": str, "attempt": int, "state": str, "files": dict},
+    "requeued": {"run": str, "is_retry": bool},
+}
 
 
 class BatchError(Exception):
@@ -75,9 +85,14 @@ class Batch:
     def read_state(self, run: int) -> dict[str, Any]:
         """Return a run's state on disk; a run without one is queued."""
         state = read_json(self.run_path(run, names.STATE))
-        if isinstance(state, dict) and state.get("state") in names.STATES:
+        is_whole = isinstance(state, dict) and isinstance(state.get("attempt"), int)
+        if is_whole and state.get("state") in names.STATES:
             return dict(state)
         return {"state": names.QUEUED, "attempt": 0}
+
+    def read_journal(self) -> Iterator[dict[str, Any]]:
+        """Yield the events of runs; whatever else stands in the journal is passed over."""
+        return filter(_is_whole, read_lines(self.path(names.EVENTS)))
 
     def describe(self, run: int, *, attempt: int) -> dict[str, Any]:
         """Return the content of run.json."""
@@ -126,6 +141,11 @@ def encode_state(outcome: Outcome, *, attempt: int, started_at: str | None, ende
 def utc_now() -> str:
     """Return the time, UTC, ISO 8601 with microseconds."""
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
+
+
+def _is_whole(event: dict[str, Any]) -> bool:
+    kinds = _EVENTS.get(str(event.get("event")))
+    return kinds is not None and all(isinstance(event.get(key), kind) for key, kind in kinds.items())
 
 
 def _read_plan(folder: str) -> dict[str, Any]:

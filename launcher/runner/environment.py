@@ -45,7 +45,8 @@ class Environments:
     def _make_common(self, job: dict[str, Any], place: Place) -> dict[str, str]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("LAUNCHER_")}
         environment = {"PYTHONUNBUFFERED": "1", **inherited, **job["env"]}
-        environment |= place_environment(place, gpus=self._gpus, hide=self._batch.plan["cpu"])
+        hide = self._batch.plan["cpu"] or not job["needs"]["gpus"]
+        environment |= place_environment(place, gpus=self._gpus, hide=hide)
         environment["PATH"] = _join(self._python_folder(job), environment.get("PATH", os.defpath))
         environment["PYTHONPATH"] = _join(_HOOKS, environment.get("PYTHONPATH", ""))
         return environment

@@ -223,13 +223,13 @@ class Loop:
     def _explain(self, attempt: Attempt) -> Outcome:
         """Add what only the run's folder or the disk can tell to a plain failure."""
         outcome = attempt.outcome()
-        if outcome.state != names.FAILED or attempt.verdict is not None:
+        if attempt.verdict is not None:
             return outcome
         verdict = read_json(f"{attempt.folder}/{names.VERDICT}")
-        if isinstance(verdict, dict):
+        if isinstance(verdict, dict):  # also where the shell went on after it and ended well
             self._states.forbid_retry(attempt.run)  # a seed that diverged once diverges again
-            return outcome._replace(reason=str(verdict.get("reason")))
-        if _is_full(self._batch.folder):
+            return outcome._replace(state=names.FAILED, reason=str(verdict.get("reason")))
+        if outcome.state == names.FAILED and _is_full(self._batch.folder):
             return outcome._replace(reason=f"the disk is full ({outcome.reason})")
         return outcome
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from launcher.runner import names
-from launcher.runner.disk import read_lines, unlink
+from launcher.runner.disk import unlink
 
 if TYPE_CHECKING:
     from launcher.runner.batch import Batch
@@ -50,7 +50,7 @@ def _write(path: str, batch: Batch, states: States) -> None:
 
 def _from_journal(batch: Batch) -> dict[str, tuple[int, Files]]:
     found: dict[str, tuple[int, Files]] = {}
-    for event in read_lines(batch.path(names.EVENTS)):
+    for event in batch.read_journal():
         _take(event, found)
     return found
 
@@ -58,5 +58,5 @@ def _from_journal(batch: Batch) -> dict[str, tuple[int, Files]]:
 def _take(event: dict[str, Any], found: dict[str, tuple[int, Files]]) -> None:
     if event["event"] == "ended":
         found[event["run"]] = event["attempt"], event["files"]
-    elif event["event"] in ("started", "requeued"):
+    else:
         found.pop(event["run"], None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from launcher.runner import names, processes
 from launcher.runner.batch import Outcome
-from launcher.runner.disk import read_json, read_lines, unlink
+from launcher.runner.disk import read_json, unlink
 from launcher.runner.folders import remove_tree
 
 if TYPE_CHECKING:
@@ -40,30 +40,30 @@ def _count_failures(batch: Batch) -> Counter[str]:
     """Return how often each run failed since somebody asked for it; interruptions do not count."""
     failures = Counter[str]()
     interrupted: set[str] = set()
-    for event in read_lines(batch.path(names.EVENTS)):
-        run = event.get("run", "")
-        if event.get("event") == "ended":
+    for event in batch.read_journal():
+        run = event["run"]
+        if event["event"] == "ended":
             failures[run] += event["state"] in names.RETRIED
             if event["state"] == names.INTERRUPTED:
                 interrupted.add(run)
-        elif event.get("event") == "requeued" and not event["is_retry"]:
+        elif event["event"] == "requeued" and not event["is_retry"]:
             failures[run] *= run in interrupted
             interrupted.discard(run)
     return failures
 
 
 def _is_same_boot(batch: Batch) -> bool:
-    before = read_json(batch.path(names.RUNNER)) or {}
-    return before.get("boot_id") == processes.boot_id()
+    before = read_json(batch.path(names.RUNNER))
+    return isinstance(before, dict) and before.get("boot_id") == processes.boot_id()
 
 
 def _leaders(batch: Batch) -> dict[str, int]:
     """Return the main process of each run, where it still is the one that the predecessor started."""
     leaders: dict[str, int] = {}
-    for event in read_lines(batch.path(names.EVENTS)):
-        if event.get("event") == "started":
+    for event in batch.read_journal():
+        if event["event"] == "started":
             process = processes.find_process(event["pid"])
-            is_it = process is not None and process.started == event["pid_started"]
+            is_it = process is not None and process.started == event.get("pid_started")
             leaders[event["run"]] = event["pid"] if is_it else 0
     return leaders
 

@@ -46,4 +46,9 @@ def pending_requests(batch: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in found:
         path = os.path.join(folder, name)
         request = read_json(path)
-        yield path, request if isinstance(request, dict) else {}
+        yield path, request if _is_request(request) else {}
+
+
+def _is_request(value: Any) -> bool:
+    runs = value.get("runs") if isinstance(value, dict) else None
+    return isinstance(runs, list) and all(isinstance(run, str) for run in runs)

@@ -102,13 +102,12 @@ def _from_environment(environ: Mapping[str, str]) -> _Source:
 
 
 def _setting_of(variable: str) -> str:
-    """Return what a variable sets; one that is not in upper case keeps its letters, and is unknown."""
-    key = variable.removeprefix(_PREFIX)
-    return key.lower() if key.isupper() else key
+    """Return what a variable sets; one that is not in upper case sets nothing, and stays as it is."""
+    return variable.removeprefix(_PREFIX).lower() if variable.isupper() else variable
 
 
 def _variable_of(key: str) -> str:
-    return _PREFIX + (key.upper() if key.islower() else key)
+    return key if key.startswith(_PREFIX) else _PREFIX + key.upper()
 
 
 def _from_toml(path: Path, *, table: str) -> _Source:
@@ -168,7 +167,7 @@ def _explain(error: ValidationError, source: _Source) -> UsageError:
     place = source.place(key)
     if details["type"] == "extra_forbidden":
         known = [source.write(name, example) for name, (_, example) in _EXPECTED.items()]
-        close = get_close_matches(key.lower(), _EXPECTED, n=1)
+        close = get_close_matches(key.removeprefix(_PREFIX).lower(), _EXPECTED, n=1)
         meant = source.write(close[0], _EXPECTED[close[0]][1]) if close else ""
         return UsageError(
             f"{place}: there is no such setting.",

@@ -109,6 +109,8 @@ def _suggest(section: Sequence[str], key: str) -> str:
     elsewhere = [f"{name}.{key}" for name in _keys_of(()) if key in _keys_of((name,))]
     if meant := elsewhere or get_close_matches(key.lower(), known, n=1):
         return f"Did you mean {meant[0]}?"
+    if not section:
+        return f"Known keys: {', '.join(known)}; parameters of the script go below params."
     return f"Known keys: {', '.join(known)}." if known else f"{'.'.join(section)} has no keys."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,15 @@ SUBMIT_CALLS = {"mkdir": 9, "rename": 3, "fsync": 2, "chmod": 7, "utimensat": 6,
 
 def dying(call: str, number: int) -> list[str]:
     """Return what to put before an argv so that it is killed -9 at that call, not what it starts."""
-    return [program("strace"), "-DDD", "-o", os.devnull, "-e", f"inject={call}:signal=KILL:when={number}", "--"]
+    inject = f"inject={call}:signal=KILL:when={number}"
+    return [program("strace"), "-DDD", "-o", os.devnull, "-e", inject, "--"]
 
 
-def dying_runner(place: Path, call: str, number: int) -> dict[str, str]:
-    """Return the environment in which a submit starts a runner that will be killed -9."""
+def wrapped_runner(place: Path, wrapper: Sequence[str]) -> dict[str, str]:
+    """Return the environment in which a submit starts its runner with that before its argv."""
     shim = place / "shim" / "nohup"
     shim.parent.mkdir(exist_ok=True)
-    wrapper = " ".join(f"'{word}'" for word in dying(call, number))
-    shim.write_text(f'#!/bin/sh\nexec {wrapper} {program("nohup")} "$@"\n')
+    shim.write_text(f'#!/bin/sh\nexec {shlex.join([*wrapper, program("nohup")])} "$@"\n')
     shim.chmod(0o755)
     return {"PATH": f"{shim.parent}:{os.environ['PATH']}"}
 
@@ -35,7 +36,3 @@ def program(name: str) -> str:
     found = shutil.which(name)
     assert found, f"install {name}: it does the harm here"
     return found
-
-
-def points(calls: dict[str, int]) -> Sequence[str]:
-    return sorted(calls)

@@ -39,6 +39,7 @@ echo begin >> "$me"
 cat data.txt
 echo "$LAUNCHER_RUN $*" > result.txt
 sleep "${NAP:-0.02}"
+while test -n "$PATIENT" -a ! -e "$TALLY/go"; do sleep 0.02; done
 echo end >> "$me"
 """
 
@@ -46,11 +47,11 @@ echo end >> "$me"
 class Project:
     """Job files, a home, and all that the command line does with them."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *, tally: Path | None = None) -> None:
         self.place = place
         self.folder = place / HOSTILE
         self.home = self.folder / ".launcher"
-        self.tally = place / "tally"
+        self.tally = tally or place / "tally"
         for folder in (self.home, self.tally):
             folder.mkdir(parents=True)
         self._finished: dict[Path, str] = {}
@@ -65,7 +66,7 @@ class Project:
             target = self.folder / f"code-{name}" / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content.encode() if isinstance(content, str) else content)
-        content = {
+        fields = {
             "name": name,
             "folder": f"code-{name}",
             "run": run if isinstance(run, str) else list(run),
@@ -76,7 +77,7 @@ class Project:
             "env": {"TALLY": str(self.tally), **fields.get("env", {})},
         }
         file = self.folder / f"{name}.yaml"
-        file.write_text(yaml.safe_dump(content))
+        file.write_text(yaml.safe_dump(fields))
         return file
 
     # Act
@@ -103,7 +104,7 @@ class Project:
         assert "a bug in launcher" not in done.stderr, done.stderr
         return done
 
-    def submit(self, *files: Path, **options: Any) -> Path:
+    def submit(self, *files: Path | str, **options: Any) -> Path:
         """Submit and come back at once. Returns: the batch folder."""
         done = self.call("submit", *files, "--detach", **options)
         return self.home / "batches" / done.stdout.strip()
@@ -133,7 +134,9 @@ class Project:
         """Return the runners of a batch, or of all."""
         place = os.fsencode(batch or self.home / "batches")
         return {
-            pid for pid, argv in all_argv() if len(argv) > 5 and argv[4] == b"run" and argv[5].startswith(place)
+            pid
+            for pid, argv in all_argv()
+            if len(argv) > 5 and argv[4] == b"run" and argv[5].startswith(place)
         }
 
     def processes(self, batch: Path | None = None) -> dict[str, set[int]]:
@@ -179,8 +182,10 @@ class Project:
         self._check_finished()
         return said
 
-    def check_end(self, batch: Path, *, failed: Sequence[str] = (), state: str | None = None) -> dict[str, Any]:
-        """Check a batch that came to its end: nothing runs, nothing is left behind, every byte is vouched for."""
+    def check_end(
+        self, batch: Path, *, failed: Sequence[str] = (), state: str | None = None
+    ) -> dict[str, Any]:
+        """Check a batch that came to its end: nothing runs or is left behind, every byte is vouched for."""
         self.settle(batch)
         said = self.check(batch)
         wanted = state or ("failed" if failed else "succeeded")
@@ -372,7 +377,9 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
         os.kill(pid, number)
 
 
-def wait_for(wanted: Callable[[], Any], *, told: Callable[[], str] = str, patience_s: float = PATIENCE_S) -> None:
+def wait_for(
+    wanted: Callable[[], Any], *, told: Callable[[], str] = str, patience_s: float = PATIENCE_S
+) -> None:
     """Wait until something is true, looking often."""
     until = time.monotonic() + patience_s
     while not wanted():

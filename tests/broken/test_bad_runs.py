@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import textwrap
 import time
@@ -27,7 +26,13 @@ def shell(text: str) -> list[str]:
 
 
 def python(text: str) -> list[str]:
-    return [sys.executable, "-S", "-c", textwrap.dedent(text).replace("{", "{{").replace("}", "}}"), "{params}"]
+    return [
+        sys.executable,
+        "-S",
+        "-c",
+        textwrap.dedent(text).replace("{", "{{").replace("}", "}}"),
+        "{params}",
+    ]
 
 
 def submit_with_neighbour(project: Project, run: str | list[str], **fields: Any) -> Path:
@@ -232,7 +237,9 @@ def test_a_run_that_removes_its_outputs_is_a_success(project: Project) -> None:
     assert (folder_of(batch, said) / "outputs" / "new.txt").read_text() == "new\n"
 
 
-@pytest.mark.parametrize("way", ['rm -rf "$HERE"', 'mv "$HERE" "$TALLY/away"', 'rm -rf "$HERE"; echo x > "$HERE"'])
+@pytest.mark.parametrize(
+    "way", ['rm -rf "$HERE"', 'mv "$HERE" "$TALLY/away"', 'rm -rf "$HERE"; echo x > "$HERE"']
+)
 def test_a_run_that_removes_its_whole_folder_harms_only_itself(project: Project, way: str) -> None:
     batch = submit_with_neighbour(project, shell('HERE="$(dirname "$LAUNCHER_OUTPUT")"; cd /; ' + way))
     project.settle(batch)
@@ -258,7 +265,7 @@ def test_a_run_that_removes_the_folders_of_all_runs_harms_no_state_of_the_batch(
 
 
 def test_a_script_that_appends_to_its_own_data_starts_each_run_with_the_original(project: Project) -> None:
-    script = 'echo more >> data.txt; cat data.txt; chmod 600 data.txt'
+    script = "echo more >> data.txt; cat data.txt; chmod 600 data.txt"
     batch = project.submit(project.job(shell(script), runs=3), "--slots", "2")
 
     said = project.check_end(batch)
@@ -293,5 +300,5 @@ def test_a_run_cannot_change_the_past_of_another(project: Project) -> None:
 
     said = project.check_end(batch)
 
-    inodes = [os.stat(batch / "runs" / run["id"] / "outputs" / "shared.txt").st_ino for run in said["runs"]]
+    inodes = [(batch / "runs" / run["id"] / "outputs" / "shared.txt").stat().st_ino for run in said["runs"]]
     assert len(set(inodes)) == 2

@@ -1,4 +1,4 @@
-"""A disk that fills up: the run says so, every state stays readable, and the batch goes on once there is room."""
+"""A disk that fills up: the run says so, every state stays readable, the batch goes on once there is room."""
 
 from __future__ import annotations
 

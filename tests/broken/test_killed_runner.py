@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.broken.harm import RUNNER_CALLS, dying_runner, points
+from tests.broken.harm import RUNNER_CALLS, dying, wrapped_runner
 from tests.broken.kit import is_alive, kill, wait_for
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def submit_until_killed(project: Project, file: Path, env: dict[str, str]) -> Pa
     return batch
 
 
-@pytest.mark.parametrize("call", points(RUNNER_CALLS))
+@pytest.mark.parametrize("call", sorted(RUNNER_CALLS))
 def test_a_runner_killed_at_any_instant_neither_loses_nor_repeats_a_run(
     new_project: Callable[[], Project], call: str
 ) -> None:
@@ -46,7 +46,7 @@ def test_a_runner_killed_at_any_instant_neither_loses_nor_repeats_a_run(
         project = new_project()
         file = project.job(runs=3)
 
-        batch = submit_until_killed(project, file, dying_runner(project.place, call, number))
+        batch = submit_until_killed(project, file, wrapped_runner(project.place, dying(call, number)))
         project.check(batch)
 
         said = project.bring_to_end(batch)

@@ -1,4 +1,4 @@
-"""A job's environment: installed once per content, used by all who ask for it, refused in one line when broken."""
+"""A job's environment: installed once per content for all who ask for it, refused in one line when broken."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def wheel(tmp_path: Path) -> Path:
     files = {
         "tiny.py": "WHO = 'tiny'\n",
         "tiny-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n",
-        "tiny-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "tiny-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = "".join(f"{name},sha256={_digest(text)},{len(text)}\n" for name, text in files.items())
     path = tmp_path / "tiny-1.0-py3-none-any.whl"

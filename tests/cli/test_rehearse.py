@@ -31,7 +31,7 @@ def leftovers(project: Project) -> list[str]:
 
 
 def test_jobs_are_tried_once_each_in_a_folder_that_is_thrown_away(project: Project) -> None:
-    count = 'echo "$LAUNCHER_RUN" >> "$SHARED/ran"; test "$(cat data.txt)" = data'
+    count = ': {params}; echo "$LAUNCHER_RUN" >> "$SHARED/ran"; test "$(cat data.txt)" = data'
     jobs = [project.job(count, name, grid={"a": [1, 2]}, repeats=5) for name in ("one", "two")]
 
     done = project.launcher("rehearse", *jobs)

@@ -48,7 +48,6 @@ def test_the_page_of_a_plan(tmp_path: Path) -> None:
     assert plan_text(plan, warnings=["mind the seed", "no GPU here"]) == (
         f"{NAME}: 12 runs of 1 job on local, 2 at a time\n"
         "the batch ends after 9h\n"
-        "it costs $12.00 at most\n"
         "\n"
         "sonar\n"
         "  runs    12 = 2 variants x 3 repeats x 2 folds\n"

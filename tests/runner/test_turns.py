@@ -19,10 +19,13 @@ ALONE = 'exec 9>"$PLACE/$LAUNCHER_RUN"; flock -n 9 || echo "$LAUNCHER_RUN" >> "$
 
 
 def test_of_two_runners_that_start_at_once_one_works(home: Home, tmp_path: Path) -> None:
-    batch = home.freeze(Job(ALONE, runs=4, env={"PLACE": str(tmp_path)}))
+    until = 'while test ! -e "$PLACE/go"; do sleep 0.02; done'
+    batch = home.freeze(Job(f"{ALONE}; {until}", runs=4, env={"PLACE": str(tmp_path)}))
 
     runners = [batch.start() for _ in range(3)]
 
+    batch.wait_for(lambda: [runner.poll() for runner in runners].count(0) == 2)
+    (tmp_path / "go").touch()
     assert [runner.wait(60) for runner in runners] == [0, 0, 0]
     assert batch.states() == ["succeeded"] * 4
     assert len(batch.events("batch_started")) == 1

@@ -28,7 +28,7 @@ PARAMETER = "Write letters, digits and . _ -, the first a letter or _."
 VARIABLE = "Write letters, digits and _, the first no digit; LAUNCHER_ is for launcher."
 KEYS = (
     "Known keys: name, folder, run, params, grid, repeats, folds, seed, metric, mode, needs, machine, limits, "
-    "environment, env, after, stop_on_nan."
+    "environment, env, after, stop_on_nan; parameters of the script go below params."
 )
 
 

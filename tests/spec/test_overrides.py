@@ -10,6 +10,7 @@ import pytest
 
 from launcher.spec import Limits, Machine, load_jobs
 from tests.spec.kit import RUN, load, refused, write
+from tests.spec.test_fields import KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +110,7 @@ FORM = "Write, for example, --set params.epochs=5."
         ("=3", "this is not key=value.", FORM),
         ("limits..run=3", "this is not key=value.", FORM),
         ("params.=3", "this is not key=value.", FORM),
-        ("epochs=3", "epochs: there is no such key.", "Did you mean repeats?"),
+        ("epochs=3", "epochs: there is no such key.", KEYS),
         ("limts.run=3s", "limts: there is no such key.", "Did you mean limits?"),
         ("limits.rum=3s", "limits.rum: there is no such key.", "Did you mean run?"),
         ("limits.rum=null", "limits.rum: there is no such key.", "Did you mean run?"),

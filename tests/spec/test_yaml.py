@@ -111,13 +111,12 @@ def test_what_is_broken_is_one_clear_error(tmp_path: Path, case: str) -> None:
     [
         "[" * 999_000,
         "? " * 499_000,
-        f"[{'a,' * 499_000}",
         "{" + "?," * 499_000 + "}",
         "---\n" * 249_000,
         "".join(f"k{i}: &a{i} 1\n" for i in range(55_000)),
         "x: &a [" + "1," * 99_000 + "]\ny: *a\nz: *a\n",
     ],
-    ids=["brackets", "questions", "open list", "empty keys", "documents", "anchors", "long alias"],
+    ids=["brackets", "questions", "empty keys", "documents", "anchors", "long alias"],
 )
 def test_no_file_takes_long_to_refuse(tmp_path: Path, text: str) -> None:
     began = time.process_time()
