@@ -92,13 +92,17 @@ def install_environment(node: Node, batch_id: str, *, sha256: str) -> None:
     argv = ["install", str(node.home), sha256, str(requirements), "--python", node.python]
     done = node.run([*_runner(node), *argv], timeout_s=_INSTALL_TIMEOUT_S)
     if done.exit_code:
-        lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        cause = next(
-            (line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no output"
-        )
+        cause = _cause((done.stderr or done.stdout).decode(errors="replace"))
         raise NodeError(
-            f"The environment could not be installed: {cause}", f"Mend {requirements.name}'s source."
+            f"The environment could not be installed: {cause}",
+            "Mend the job's requirements file, then try again.",
         )
+
+
+def _cause(said: str) -> str:
+    """Return the line that says why an installation failed; what the runner says of it comes behind."""
+    lines = said.split("Traceback (most recent call last)")[0].strip().splitlines() or ["no output"]
+    return next((line.strip() for line in lines if "error" in line.lower()), lines[-1])
 
 
 def _request(node: Node, *arguments: str) -> None:

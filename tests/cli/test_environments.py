@@ -68,6 +68,7 @@ def test_a_broken_environment_is_one_error_and_leaves_nothing(project: Project) 
     assert (submitted.code, submitted.out) == (3, "")
     assert submitted.err.count("error: ") == 1
     assert "The environment could not be installed" in submitted.err
+    assert "CalledProcessError" not in submitted.err
     assert "Traceback" not in submitted.err
     assert project.batches() == []
     assert project.processes() == []

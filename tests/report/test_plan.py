@@ -79,6 +79,12 @@ def test_the_page_of_a_plan(tmp_path: Path) -> None:
     )
 
 
+def test_what_a_batch_may_cost_is_said_where_something_costs(tmp_path: Path) -> None:
+    plan = {**make(tmp_path, [Job()], limits={"batch_s": None, "usd": 12.0}), "on": "ec2"}
+
+    assert "it costs $12.00 at most" in plan_text(plan)
+
+
 def test_a_plan_has_no_id_before_it_is_submitted(tmp_path: Path) -> None:
     plan = make(tmp_path, [Job()])
     del plan["id"]

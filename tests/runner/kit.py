@@ -171,10 +171,11 @@ class Frozen:
         env: Mapping[str, str] | None = None,
         python: str = sys.executable,
         measured: bool = True,
+        flags: Sequence[str] = (),
         **options: Any,
     ) -> subprocess.Popen[bytes]:
         """Start a runner; its own words go to runner.log."""
-        argv = [*command, "run", str(self.folder), "--python", python, "--grace", str(grace_s)]
+        argv = [*command, "run", str(self.folder), "--python", python, "--grace", str(grace_s), *flags]
         with (self.folder / "runner.log").open("ab") as log:
             streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             runner = subprocess.Popen(argv, env=environment(env, measured=measured), **streams, **options)

@@ -59,6 +59,16 @@ def test_what_is_cancelled_before_a_runner_comes_never_starts(home: Home) -> Non
     assert batch.started() == []
 
 
+def test_a_runner_that_comes_for_requests_only_starts_nothing(home: Home) -> None:
+    batch = home.freeze(Job(UP, runs=3))
+    batch.request("cancel", batch.ids[1])
+
+    batch.run(flags=["--only-requests"])
+
+    assert batch.states() == ["queued", "cancelled", "queued"]
+    assert batch.started() == []
+
+
 def test_a_run_that_does_not_exist_is_no_reason_to_cancel_anything(home: Home) -> None:
     batch = home.freeze(Job(runs=2))
     batch.request("cancel", "job-0009-nowhere")
@@ -212,9 +222,9 @@ def test_a_request_that_is_still_being_written_is_not_read(tmp_path: Path) -> No
     folder = tmp_path / names.REQUESTS
     folder.mkdir()
     (folder / "2.json.new").write_text("{to")
-    (folder / "1.json").write_text(json.dumps({"action": "cancel"}))
+    (folder / "1.json").write_text(json.dumps({"action": "cancel", "runs": []}))
 
-    assert list(pending_requests(str(tmp_path))) == [(str(folder / "1.json"), {"action": "cancel"})]
+    assert list(pending_requests(str(tmp_path))) == [(str(folder / "1.json"), {"action": "cancel", "runs": []})]
 
 
 # A runner at whose last moment, the manifest, one request comes in.

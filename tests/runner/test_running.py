@@ -215,6 +215,14 @@ def test_a_verdict_is_the_reason_and_forbids_a_retry(home: Home) -> None:
     assert batch.state()["attempt"] == 1
 
 
+def test_a_verdict_stands_also_where_the_shell_went_on_and_ended_well(home: Home) -> None:
+    batch = home.freeze(Job("""echo '{"reason": "NaN"}' > ../verdict.json; exit 0"""))
+
+    batch.run()
+
+    assert (batch.state()["state"], batch.reason()) == ("failed", "NaN")
+
+
 def test_a_verdict_of_an_earlier_attempt_is_forgotten(home: Home) -> None:
     run = """
         test -e ../verdict.json && exit 9
