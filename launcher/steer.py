@@ -26,6 +26,7 @@ _REQUEST_TIMEOUT_S = 60.0
 _INSTALL_TIMEOUT_S = 3600.0
 _START_TIMEOUT_S = 30.0
 _LOOK_AGAIN_S = 0.02
+_CAUSE_LENGTH = 400
 
 
 def start_runner(node: Node, batch_id: str, *, only_requests: bool = False) -> None:
@@ -100,9 +101,11 @@ def install_environment(node: Node, batch_id: str, *, sha256: str) -> None:
 
 
 def _cause(said: str) -> str:
-    """Return the line that says why an installation failed; what the runner says of it comes behind."""
-    lines = said.split("Traceback (most recent call last)")[0].strip().splitlines() or ["no output"]
-    return next((line.strip() for line in lines if "error" in line.lower()), lines[-1])
+    """Return what an installer said from its first error on; what the runner says of it comes behind."""
+    lines = said.partition("Traceback (most recent call last)")[0].split("\n")
+    first = next((number for number, line in enumerate(lines) if "error" in line.lower()), 0)
+    text = " ".join(" ".join(lines[first:]).split()) or "no output"
+    return text[:_CAUSE_LENGTH].removeprefix("error: ").removeprefix("ERROR: ")
 
 
 def _request(node: Node, *arguments: str) -> None:

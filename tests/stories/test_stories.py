@@ -157,7 +157,7 @@ class Answering(LocalNode):
 def test_an_environment_that_cannot_be_installed_leaves_no_batch(home: Path, draft: Draft) -> None:
     told: list[str] = []
 
-    with pytest.raises(NodeError, match="ERROR: no such thing"):
+    with pytest.raises(NodeError, match="installed: no such thing"):
         submit(
             replace(draft, requirements={"ab" * 32: b"tiny"}),
             home=home,
