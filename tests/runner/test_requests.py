@@ -224,7 +224,9 @@ def test_a_request_that_is_still_being_written_is_not_read(tmp_path: Path) -> No
     (folder / "2.json.new").write_text("{to")
     (folder / "1.json").write_text(json.dumps({"action": "cancel", "runs": []}))
 
-    assert list(pending_requests(str(tmp_path))) == [(str(folder / "1.json"), {"action": "cancel", "runs": []})]
+    assert list(pending_requests(str(tmp_path))) == [
+        (str(folder / "1.json"), {"action": "cancel", "runs": []})
+    ]
 
 
 # A runner at whose last moment, the manifest, one request comes in.
