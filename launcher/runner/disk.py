@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _encode = json.JSONEncoder(allow_nan=False).encode
+_CHUNK_BYTES = 1024 * 1024
 _BALLAST_BYTES = 1024 * 1024
 
 
@@ -115,8 +116,7 @@ def to_json(value: Any) -> bytes:
 def read_json(path: str) -> Any:
     """Return the content of a JSON file, None where it is missing or torn."""
     try:
-        with open(path, "rb") as file:
-            return json.loads(file.read())
+        return json.loads(read_bytes(path))
     except (OSError, ValueError):
         return None
 
@@ -125,6 +125,15 @@ def read_lines(path: str) -> Iterator[dict[str, Any]]:
     """Yield the objects in a file of JSON lines; torn lines are passed over, a missing file has none."""
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         yield from (value for value in map(_parse, file) if isinstance(value, dict))
+
+
+def read_bytes(path: str) -> bytes:
+    """Return what a file holds; half the calls of `open`, which count where a run takes a millisecond."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, _CHUNK_BYTES), b""))
+    finally:
+        os.close(descriptor)
 
 
 def write_file(path: str, content: bytes) -> None:

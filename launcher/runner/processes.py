@@ -16,6 +16,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from launcher.runner.disk import read_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -60,8 +62,7 @@ def find_children() -> set[int]:
     """Return the ids of our own children, those that we inherited included."""
     own = os.getpid()
     try:
-        with open(_CHILDREN.format(own), "rb") as file:
-            return {int(pid) for pid in file.read().split()}
+        return {int(pid) for pid in read_bytes(_CHILDREN.format(own)).split()}
     except OSError:  # no /proc, or a kernel built without this file
         return {process.pid for process in all_processes() if process.parent == own}
 
@@ -95,8 +96,7 @@ def find_members(*, leaders: Iterable[int] = (), marker: bytes = b"") -> set[int
 def read_environment(pid: int) -> list[bytes]:
     """Return the entries that a process was started with; empty where they can't be read."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read().split(b"\0")
+        return read_bytes(f"/proc/{pid}/environ").split(b"\0")
     except OSError:
         return []
 
@@ -124,9 +124,8 @@ def end_at_once(*, leaders: Iterable[int] = (), marker: bytes = b"") -> int:
 
 def _from_proc(pid: int) -> Process | None:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name, in parentheses, may itself hold spaces and parentheses.
-            fields = file.read().rpartition(b")")[2].split()
+        # The name, in parentheses, may itself hold spaces and parentheses.
+        fields = read_bytes(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except OSError:
         return None
     state, parent, group, session = fields[:4]

@@ -44,12 +44,12 @@ class Starter:
         if run in self._prepared:
             return
         folder = self._batch.run_path(run)
-        if not os.path.isdir(f"{folder}/{names.OUTPUTS}"):
-            os.makedirs(f"{folder}/{names.OUTPUTS}")
+        is_new = _make_folders(folder)
         write_file(f"{folder}/{names.RUN}", to_json(self._batch.describe(run, attempt=number)))
         write_file(f"{folder}/{names.PARAMS}", to_json(self._batch.params_of(run)))
-        unlink(f"{folder}/{names.VERDICT}")
-        self.workspaces.give(run)
+        if not is_new:
+            unlink(f"{folder}/{names.VERDICT}")
+        self.workspaces.give(run, is_new=is_new)
         self._prepared.add(run)
 
     def start(self, run: int, *, number: int, place: Place, now: float) -> Attempt:
@@ -99,3 +99,14 @@ class Starter:
             pid=attempt.pid,
             pid_started=process and process.started,
         )
+
+
+def _make_folders(folder: str) -> bool:
+    """Make a run's folder, and the one for outputs. Returns: whether there was none."""
+    try:
+        os.mkdir(folder)
+        os.mkdir(f"{folder}/{names.OUTPUTS}")
+    except OSError:
+        os.makedirs(f"{folder}/{names.OUTPUTS}", exist_ok=True)
+        return False
+    return True

@@ -43,15 +43,19 @@ class Workspaces:
         self._made = 0
         remove_tree(batch.path(_SPARES))  # of a predecessor that was killed
 
-    def give(self, run: int) -> None:
+    def give(self, run: int, *, is_new: bool = False) -> None:
         """Make the work folder of a run.
+
+        Args:
+            is_new: nothing of the run can be there yet.
 
         Raises:
             OSError: it could not be made, on a full disk for example.
         """
         work = self._batch.run_path(run, names.WORK)
-        remove_tree(work)
-        self._earlier[run] = marks_below(self._batch.run_path(run, names.OUTPUTS))
+        self._earlier[run] = {} if is_new else marks_below(self._batch.run_path(run, names.OUTPUTS))
+        if not is_new:
+            remove_tree(work)
         spares = self._spares.get(self._batch.runs[run]["job"])
         if spares:
             folder, self._marks[run] = spares.pop()
@@ -118,10 +122,13 @@ def list_results(run: str) -> dict[str, int]:
 def hash_file(path: str) -> tuple[int, str]:
     """Return size in bytes and sha256 of a file."""
     digest, size = hashlib.sha256(), 0
-    with open(path, "rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK_BYTES):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        while chunk := os.read(descriptor, _CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
+    finally:
+        os.close(descriptor)
     return size, digest.hexdigest()
 
 
