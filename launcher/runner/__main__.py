@@ -73,7 +73,7 @@ def execute(batch: Batch, *, python: str, grace_s: float, only_requests: bool = 
 
 
 def _work(batch: Batch, *, python: str, grace_s: float, only_requests: bool) -> bool:
-    disk = Disk(batch.path(".ballast"))
+    disk = Disk(batch.path(names.BALLAST))
     disk.take_ballast()
     journal = Journal(batch.path(names.EVENTS))
     states = States(batch, disk=disk, journal=journal)

@@ -20,6 +20,7 @@ RUNNER_LOG = "runner.log"
 EVENTS = "events.jsonl"
 MANIFEST = "manifest.json"
 REQUESTS = "requests"
+BALLAST = ".ballast"  # there as long as a runner has not tidied up behind itself
 RUNS = "runs"
 
 # In a run

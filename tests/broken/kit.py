@@ -283,7 +283,8 @@ def _state_on_disk(batch: Path, folder: Path) -> dict[str, Any]:
 def ended_events(batch: Path) -> list[dict[str, Any]]:
     """Return what the journal says about the ends of runs, whatever else stands there."""
     found = []
-    for line in (batch / "events.jsonl").read_bytes().split(b"\n"):
+    journal = batch / "events.jsonl"
+    for line in journal.read_bytes().split(b"\n") if journal.exists() else ():
         with contextlib.suppress(ValueError):
             event = json.loads(line)
             if isinstance(event, dict) and event.get("event") == "ended" and "state" in event:

@@ -29,8 +29,9 @@ def wait_until_running(project: Project, batch: Path, runs: int = 1) -> None:
 def submit_until_killed(project: Project, file: Path, env: dict[str, str]) -> Path:
     """Submit, and end whoever still waits for a runner that was killed before it could say a word."""
     with project.start("submit", file, "--detach", env=env) as process:
-        wait_for(lambda: process.poll() is not None or list(project.home.glob("batches/*/runner.lock")))
+        wait_for(lambda: process.poll() is not None or list(project.home.glob("batches/*/runner.log")))
         (batch,) = project.batches()
+        time.sleep(0.5)  # the runner's log is there a moment before the runner is
         project.settle(batch)
         process.kill()
     return batch
