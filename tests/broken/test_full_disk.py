@@ -90,8 +90,10 @@ def test_a_disk_that_is_full_from_the_start_refuses_a_submit_and_takes_it_later(
 
 
 def test_a_runner_killed_on_a_full_disk_loses_nothing(small: Project) -> None:
-    # In silence: a log that can't be written would end the run before its runner is killed.
-    fill_and_stay = FILL.replace("bs=64k", "bs=64k 2>/dev/null").replace("exit 1", 'touch "$TALLY/full"; sleep 60')
+    # A log that can't be written would end the run before its runner is killed.
+    fill_and_stay = FILL.replace("bs=64k", "bs=64k 2>/dev/null").replace(
+        "exit 1", 'touch "$TALLY/full"; sleep 60'
+    )
     first, bad = small.job(runs=2, name="first"), small.job(argv(fill_and_stay), name="bad")
     batch = small.submit(first, bad)
     small.wait_for(batch, (small.tally / "full").exists)

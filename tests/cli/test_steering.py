@@ -235,4 +235,5 @@ def test_the_journal_says_what_was_asked(project: Project) -> None:
 
     events = [json.loads(line)["event"] for line in (batch / "events.jsonl").read_bytes().splitlines()]
 
-    assert events == ["batch_started", "started", "ended", "batch_ended"]
+    # Whoever brings a request may find the first runner gone, and looks whether anything is left to do.
+    assert events[:4] == ["batch_started", "started", "ended", "batch_ended"]
