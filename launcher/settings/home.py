@@ -39,8 +39,13 @@ def make_home(home: Path) -> Path:
     """Make a home that git does not see. Returns: the home.
 
     Raises:
-        UsageError: it can't be made.
+        UsageError: it can't be made, or runs could not find their way to it.
     """
+    if os.pathsep in str(home):
+        raise UsageError(
+            f"{home} can't stand in PATH and PYTHONPATH: it holds a {os.pathsep!r}.",
+            "Rename the folder.",
+        )
     try:
         home.mkdir(parents=True, exist_ok=True)
         ignore = home / ".gitignore"

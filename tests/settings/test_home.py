@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,15 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "a'; echo b" / "jobs" / "sonar").mkdir(parents=True)
     (tmp_path / "a'; echo b" / "jobs" / "sonar" / "job.yaml").touch()
     return tmp_path / "a'; echo b"
+
+
+def test_a_home_that_could_not_stand_in_path_is_refused(tmp_path: Path) -> None:
+    home = tmp_path / f"a{os.pathsep}b" / ".launcher"
+
+    with pytest.raises(UsageError, match="can't stand in PATH"):
+        make_home(home)
+
+    assert not home.parent.exists()
 
 
 def test_the_nearest_home_is_found(project: Path) -> None:
