@@ -157,7 +157,7 @@ def test_interruptions_do_not_count_as_failures(home: Home) -> None:
 
 @pytest.mark.parametrize("how", ["terminate", "kill"])
 def test_failures_count_on_under_the_next_runner(home: Home, how: str) -> None:
-    batch = home.freeze(Job("test $(wc -l < ../log.txt) -eq 1 && sleep 600; echo failing; exit 1", retries=1))
+    batch = home.freeze(Job("test $(wc -l < ../log.txt) -eq 2 && sleep 600; echo failing; exit 1", retries=1))
     runner = batch.start()
     batch.wait_for(lambda: attempts(batch) == 2)
     batch.wait_for(lambda: b"attempt 2" in batch.log())
