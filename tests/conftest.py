@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,17 @@ settings.load_profile("launcher")
 CAN_EVERYTHING = sys.platform == "linux" and os.geteuid() == 0
 
 
+# Without root nothing is installed for the tests; what needs one of these is skipped then.
+OPTIONAL = ("strace", "faketime", "zsh", "fish", "mkfs.xfs", "mkfs.btrfs", "setpriv")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what mounts disks or becomes somebody else, where that is not allowed."""
+    for item in items:
+        if item.get_closest_marker("root") and not CAN_EVERYTHING:
+            item.add_marker(pytest.mark.skip(reason="needs root on Linux"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """As root on Linux everything can be had, so a skipped test is a failed one."""
@@ -27,4 +39,19 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if CAN_EVERYTHING and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+    elif not CAN_EVERYTHING and report.failed and (missing := _missing_program(str(report.longrepr))):
+        report.outcome = "skipped"
+        report.longrepr = (str(report.fspath), 0, f"{missing} is not installed")
     return report
+
+
+def _missing_program(error: str) -> str | None:
+    wanted = (program for program in OPTIONAL if shutil.which(program) is None)
+    return next(
+        (
+            program
+            for program in wanted
+            if f"directory: '{program}'" in error or f"install {program}" in error
+        ),
+        None,
+    )
