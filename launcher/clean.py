@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-_OPEN = frozenset({names.QUEUED, names.RUNNING})
-
 
 @dataclass(frozen=True, slots=True)
 class Old:
@@ -42,7 +40,7 @@ def find_old(home: Path, *, keep_last: int, now: datetime, boot_id: str | None) 
     counted_on: set[str] = set()
     for number, folder in enumerate(list_batches(home)):
         state = _state_of(folder, now=now, boot_id=boot_id)
-        if number < keep_last or state in _OPEN or folder.name in counted_on:
+        if number < keep_last or state in names.OPEN or folder.name in counted_on:
             counted_on |= _counts_on(folder)
         else:
             found.append(Old(folder, state, _size(folder)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from launcher.plan import FinishedRun, make_plan
@@ -75,15 +76,18 @@ def _plan(
     home: Path | None,
     target: Target,
 ) -> Plan:
-    finished = finished_runs(home) if home else ()
-    return make_plan(
+    plan = partial(
+        make_plan,
         specs,
         trees=trees,
         environments=hashes,
         fleet=fleet,
-        finished=tuple(FinishedRun(*run) for run in finished),
         needed=wishes.needed,
         slots=wishes.slots,
         on=target.name,
         cpu=wishes.cpu,
     )
+    first = plan()
+    # Only the states of runs with these contents are read, however many batches there have been.
+    known = finished_runs(home, contents={run.content for run in first.runs}) if home else ()
+    return plan(finished=tuple(FinishedRun(*run) for run in known)) if known else first

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _EVERY_S = 0.5
 _SHARE = 0.1  # of the time at most goes into reading a large batch
-_OPEN = frozenset({names.QUEUED, names.RUNNING})
 
 
 class Screen(Protocol):
@@ -57,7 +56,7 @@ def follow(
             batch = read_batch(folder, now=now(), boot_id=boot_id)
             screen.show(View(batch, now(), read_details(batch)))
             # A living runner may still try a failed run again, or be asked to.
-            if batch.state not in _OPEN and not batch.runner.alive:
+            if batch.state not in names.OPEN and not batch.runner.alive:
                 return batch
             sleep(max(_EVERY_S, (clock() - began) / _SHARE))
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _EVERY_S = 0.2
 _LAST_LINES = 12
-_OPEN = frozenset({names.QUEUED, names.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +122,10 @@ def _watch(
     while True:
         record = read_batch(batch, now=now(), boot_id=boot_id)
         for run in record.runs:
-            if run.state not in _OPEN and run.id not in told:
+            if run.state not in names.OPEN and run.id not in told:
                 told.add(run.id)
                 yield _describe(run, record)
-        if record.state not in _OPEN:
+        if record.state not in names.OPEN:
             return
         sleep(_EVERY_S)
 

@@ -47,7 +47,7 @@ def command(batch: str | None, failed: bool, detach: bool) -> int:
 
 
 def _has_work(record: BatchRecord, *, failed: bool) -> bool:
-    wanted = names.RESUMABLE | {names.QUEUED, names.RUNNING} | ({names.FAILED} if failed else set())
+    wanted = names.RESUMABLE | names.OPEN | ({names.FAILED} if failed else set())
     # A runner that was killed at its very end has left the manifest, or tidying up, to the next one.
     is_tidy = (record.folder / names.MANIFEST).exists() and not (record.folder / names.BALLAST).exists()
     return not is_tidy or any(run.state in wanted for run in record.runs)

@@ -39,7 +39,7 @@ class LocalNode:
             )
         except OSError as error:
             raise NodeError(
-                f"{argv[0]} could not be started: {error.strerror}.", "Run launcher doctor."
+                f"{argv[0]} could not be started: {error.strerror}.", "Is it installed, and on PATH?"
             ) from error
         except subprocess.TimeoutExpired as error:
             raise NodeError(f"{argv[0]} did not end within {timeout_s:g} s.", "Try again.") from error
