@@ -52,10 +52,12 @@ types: setup
 layers: setup
 	$(BIN)/lint-imports --no-cache
 
+# A temporary root of its own: what other sessions left there, however deep, is none of this run's business.
 # Without root some tests are skipped, so that the list of skips comes last and coverage says nothing.
 unit: setup
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report= --durations=10
+	root=$$(mktemp -d) && trap 'rm -rf "$$root"' EXIT && \
+	PYTEST_DEBUG_TEMPROOT="$$root" $(BIN)/python -m pytest --numprocesses 2 --cov --cov-report= --durations=10
 	$(if $(IS_ROOT_LINUX),$(BIN)/coverage report --fail-under=90)
 	$(if $(IS_ROOT_LINUX),$(BIN)/coverage report --include='$(COVERED)' --fail-under=100)
 
