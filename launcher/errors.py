@@ -45,3 +45,69 @@ class NodeError(LauncherError):
     """A place to run did not do what it should."""
 
     exit_code = 3
+
+
+class AwsError(LauncherError):
+    """AWS did not do what was asked.
+
+    Args:
+        what: one line that says what happened.
+        todo: one line that says what to do.
+        code: AWS' own word for it; empty where nothing was answered.
+        action: what was asked for, as RunInstances.
+    """
+
+    exit_code = 3
+
+    def __init__(self, what: str, todo: str, *, code: str = "", action: str = "") -> None:
+        super().__init__(what, todo)
+        self.code = code
+        self.action = action
+
+
+class AwsCredentialsError(AwsError):
+    """There are no credentials, or they are not good any more."""
+
+
+class AwsClockError(AwsError):
+    """The clock of this computer differs so much from AWS' that nothing is accepted."""
+
+
+class AwsDeniedError(AwsError):
+    """The credentials are good, and this is not allowed to them."""
+
+
+class AwsCapacityError(AwsError):
+    """There is no such machine free there now: another zone, type or market may have one."""
+
+
+class AwsQuotaError(AwsError):
+    """The account may have no more of this family and market: another zone is no help."""
+
+
+class AwsThrottledError(AwsError):
+    """Nothing was done since too much was asked: the same request may be sent again, later."""
+
+
+class AwsUnclearError(AwsError):
+    """No definite answer: what was asked for may have been done or not. Send the very same again."""
+
+
+class AwsMissingError(AwsError):
+    """What was named is not there, or not visible yet."""
+
+
+class AwsDuplicateError(AwsError):
+    """What was to be made is there already."""
+
+
+class AwsTypeError(AwsError):
+    """There is no such instance type, or not any more."""
+
+
+class AwsSetupError(AwsError):
+    """The account or the region lacks something that must be set up once."""
+
+
+class AwsRefusedError(AwsError):
+    """AWS refuses the request as it is; to send it again is no help."""

@@ -6,18 +6,30 @@ import pytest
 
 from launcher import errors
 
+EXIT_CODES = {
+    errors.LauncherError: 1,
+    errors.RunsFailedError: 1,
+    errors.UsageError: 2,
+    errors.NoMachineError: 3,
+    errors.NodeError: 3,
+    errors.AwsError: 3,
+    errors.AwsCapacityError: 3,
+    errors.AwsClockError: 3,
+    errors.AwsCredentialsError: 3,
+    errors.AwsDeniedError: 3,
+    errors.AwsDuplicateError: 3,
+    errors.AwsMissingError: 3,
+    errors.AwsQuotaError: 3,
+    errors.AwsRefusedError: 3,
+    errors.AwsSetupError: 3,
+    errors.AwsThrottledError: 3,
+    errors.AwsTypeError: 3,
+    errors.AwsUnclearError: 3,
+    errors.ResultsNotSafeError: 4,
+}
 
-@pytest.mark.parametrize(
-    ("kind", "exit_code"),
-    [
-        (errors.LauncherError, 1),
-        (errors.RunsFailedError, 1),
-        (errors.UsageError, 2),
-        (errors.NoMachineError, 3),
-        (errors.NodeError, 3),
-        (errors.ResultsNotSafeError, 4),
-    ],
-)
+
+@pytest.mark.parametrize(("kind", "exit_code"), EXIT_CODES.items())
 def test_an_error_has_its_exit_code(kind: type[errors.LauncherError], exit_code: int) -> None:
     error = kind("This happened.", "Do that.")
 
@@ -28,5 +40,5 @@ def test_an_error_has_its_exit_code(kind: type[errors.LauncherError], exit_code:
 def test_every_error_stands_in_the_table_above() -> None:
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type)}
 
-    assert len(kinds) == 6
+    assert kinds == set(EXIT_CODES)
     assert all(issubclass(kind, errors.LauncherError) for kind in kinds)
