@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from launcher.plan import FinishedRun, make_plan
+from launcher.plan.ceiling import needs_of
 from launcher.results.finished import finished_runs
 from launcher.snapshot import scan
 from launcher.spec import load_jobs
@@ -62,7 +63,7 @@ def make_draft(files: Sequence[Path], *, wishes: Wishes, home: Path | None, targ
     trees = {spec.name: folders[spec.folder] for spec in specs}
     environments = {spec.name: spec.environment.read_bytes() for spec in specs if spec.environment}
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in environments.items()}
-    fleet = target.fleet()
+    fleet = target.fleet(needs_of(specs, cpu=wishes.cpu))
     plan = _plan(specs, trees, hashes, fleet, wishes, home, target)
     return Draft(plan, specs, trees, {hashes[name]: content for name, content in environments.items()})
 

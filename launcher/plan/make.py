@@ -64,7 +64,7 @@ def make_plan(
         runs=tuple(run for run in runs if run.id not in skipped_ids),
         skipped=skipped if needed else (),
         warnings=_warnings(ordered, trees=trees, fleet=fleet, on=on, cpu=cpu),
-        offers=fleet.offers,
+        fleet=fleet,
         finished=len(skipped),
     )
 
@@ -185,7 +185,6 @@ def _warnings(
         *notes.warn_of_seeds(specs),
         *notes.warn_of_python_flags(specs),
         *(line for spec in specs for line in notes.warn_of_size(spec, tree=trees[spec.name])),
-        *((fleet.note,) if fleet.note else ()),
     )
 
 

@@ -12,8 +12,36 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineNeeds:
+    """What jobs ask of the machine on which all of them run.
+
+    Attributes:
+        types: what every job takes, in the first job's order.
+        gpus: the most that any run needs; 0 where the CPU will do.
+        batch_s: the longest that the batch may take; None is no limit.
+        usd: the most that it may cost; None is no limit.
+    """
+
+    types: tuple[str, ...]
+    regions: tuple[str, ...]
+    spot: bool = False
+    gpus: float = 1
+    batch_s: float | None = None
+    usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
-    """A machine that could be had, and why it stands where it stands among the candidates."""
+    """A machine that could be had, and why it stands where it stands among the candidates.
+
+    Attributes:
+        zone: empty where AWS was not asked.
+        market: "on-demand" or "spot".
+        source: where the price comes from.
+        subnet: into which it would be launched.
+        price_as_of: the day of the price, ISO.
+        extra_usd_per_hour: what its disk and its address cost beside it.
+    """
 
     type: str
     zone: str
@@ -21,6 +49,28 @@ class Offer:
     market: str
     price_usd_per_hour: float
     source: str
+    reason: str
+    subnet: str = ""
+    vpc: str = ""
+    gpus: int = 0
+    gpu_name: str = ""
+    vcpus: int = 0
+    price_as_of: str = ""
+    extra_usd_per_hour: float = 0.0
+
+    @property
+    def usd_per_hour(self) -> float:
+        """All that it costs an hour: machine, disk and address."""
+        return self.price_usd_per_hour + self.extra_usd_per_hour
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A type that can't be had somewhere, and why; zone is empty where the whole region lacks it."""
+
+    type: str
+    region: str
+    zone: str
     reason: str
 
 
@@ -33,14 +83,16 @@ class Fleet:
         gpus: how many a run can see there; None is not known yet.
         interpreter_hash: stands for the interpreter and its packages that serve jobs with no environment.
         offers: what could be rented, best first.
-        note: what the user should know of it.
+        refused: what was asked for and can't be had.
+        notes: what the user should know of it, a line each.
     """
 
     machines: tuple[str, ...] = ()
     gpus: int | None = None
     interpreter_hash: str = ""
     offers: tuple[Offer, ...] = ()
-    note: str | None = None
+    refused: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +155,7 @@ class SkippedRun:
 class Plan:
     """What a submission will do.
 
-    `warnings` are frozen with the rest, as notes. Offers carry prices, and `finished` counts runs that
+    `warnings` are frozen with the rest, as notes. The fleet has prices, and `finished` counts runs that
     `--needed` would skip: both change from day to day, and stand outside what is frozen.
     """
 
@@ -116,8 +168,13 @@ class Plan:
     runs: tuple[PlannedRun, ...]
     skipped: tuple[SkippedRun, ...]
     warnings: tuple[str, ...]
-    offers: tuple[Offer, ...] = ()
+    fleet: Fleet = Fleet()
     finished: int = 0
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """What could be rented, best first."""
+        return self.fleet.offers
 
     def params_of(self, run: PlannedRun) -> dict[str, Value]:
         """Return the parameters of a run, its fold among them."""

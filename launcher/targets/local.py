@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from launcher.nodes.node import Node
-    from launcher.plan.values import Plan
+    from launcher.plan.values import MachineNeeds, Plan
 
 
 class LocalTarget:
@@ -32,7 +32,7 @@ class LocalTarget:
     def __init__(self, home: Path) -> None:
         self._home = home
 
-    def fleet(self) -> Fleet:
+    def fleet(self, needs: MachineNeeds) -> Fleet:  # noqa: ARG002 - this computer is what it is
         """Return the GPUs of this computer and what its interpreter has installed."""
         return Fleet(gpus=len(find_gpus(os.environ)), interpreter_hash=hash_interpreter())
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from launcher.nodes.node import Node
-    from launcher.plan.values import Fleet, Plan
+    from launcher.plan.values import Fleet, MachineNeeds, Plan
 
 
 class Target(Protocol):
@@ -18,8 +18,8 @@ class Target(Protocol):
     def name(self) -> str:
         """The word after `--on`."""
 
-    def fleet(self) -> Fleet:
-        """Return what exists now, as the plan needs to know it; buys nothing."""
+    def fleet(self, needs: MachineNeeds) -> Fleet:
+        """Return what exists now and could be had for these needs, as the plan must know it; buys nothing."""
 
     def acquire(self, plan: Plan) -> AbstractContextManager[Node]:
         """Give a node for a plan; on leaving it is released as the plan says."""

@@ -204,14 +204,13 @@ MANY = Tree(tuple(Entry(f"{at}", "file", 0o644, 1, "ab" * 32) for at in range(50
     ("given", "expected"),
     [
         ({"fleet": Fleet(gpus=0)}, "sonar: no GPU here, so it runs on the CPU"),
-        ({"fleet": Fleet(gpus=1, note="One GPU is busy.")}, "One GPU is busy."),
         (
             {"trees": {"sonar": LARGE}},
             "sonar: its folder is large (1 files, 1.2GB), and each run has its own copy",
         ),
         ({"trees": {"sonar": MANY}}, "sonar: its folder is large (50,001 files, 50kB), and each run"),
     ],
-    ids=["no GPU", "a note", "bytes", "files"],
+    ids=["no GPU", "bytes", "files"],
 )
 def test_what_the_user_should_know_is_one_line(given: dict[str, Any], expected: str) -> None:
     (line,) = plan(job(seed=None), **given).warnings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from launcher.nodes.local import LocalNode
-from launcher.plan.values import Plan
+from launcher.plan.values import MachineNeeds, Plan
 from launcher.targets.local import LocalTarget, hash_interpreter
 from tests.cli.kit import write_program
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from launcher.targets.target import Target
 
+NEEDS = MachineNeeds(types=("g6.xlarge",), regions=("us-west-2",))
 PLAN = Plan(
     on="local", slots=None, cpu=False, batch_s=None, usd=None, jobs=(), runs=(), skipped=(), warnings=()
 )
@@ -36,7 +37,7 @@ def test_the_fleet_is_the_gpus_that_may_be_seen(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     target: Target = LocalTarget(tmp_path)
 
-    fleet = target.fleet()
+    fleet = target.fleet(NEEDS)
 
     assert (target.name, fleet.gpus, fleet.machines, fleet.offers) == ("local", gpus, (), ())
 
