@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from launcher.errors import UsageError
 from launcher.runner import names
+from launcher.settings.known import EXPECTED, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,24 +25,6 @@ if TYPE_CHECKING:
 _PREFIX = "LAUNCHER_"
 _NO_SETTINGS = frozenset({names.ENV_OUTPUT, names.ENV_PARAMS, names.ENV_SEED, names.ENV_RUN})
 _TABLE = "[tool.launcher]"
-_EXPECTED: dict[str, tuple[str, str | int]] = {
-    "on": ("a place", "local"),
-    "slots": ("a whole number from 1 on", 2),
-}
-
-
-class Settings(BaseModel):
-    """Where batches run.
-
-    Attributes:
-        on: the place, as after `--on`.
-        slots: how many runs at a time; None is what the place offers.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    on: str = Field("local", min_length=1)
-    slots: int | None = Field(None, ge=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +80,9 @@ def _from_environment(environ: Mapping[str, str]) -> _Source:
         values={_setting_of(name): environ[name] for name in variables},
         is_text=True,
         place=_variable_of,
-        write=lambda key, value: f"{_variable_of(key)}={value}",
+        write=lambda key, value: (
+            f"{_variable_of(key)}={','.join(value) if isinstance(value, list) else value}"
+        ),
     )
 
 
@@ -108,6 +93,10 @@ def _setting_of(variable: str) -> str:
 
 def _variable_of(key: str) -> str:
     return key if key.startswith(_PREFIX) else _PREFIX + key.upper()
+
+
+def _as_text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def _from_toml(path: Path, *, table: str) -> _Source:
@@ -166,17 +155,15 @@ def _explain(error: ValidationError, source: _Source) -> UsageError:
     key = str(details["loc"][0])
     place = source.place(key)
     if details["type"] == "extra_forbidden":
-        known = [source.write(name, example) for name, (_, example) in _EXPECTED.items()]
-        close = get_close_matches(key.removeprefix(_PREFIX).lower(), _EXPECTED, n=1)
-        meant = source.write(close[0], _EXPECTED[close[0]][1]) if close else ""
+        close = get_close_matches(key.removeprefix(_PREFIX).lower(), EXPECTED, n=1)
+        meant = source.write(close[0], EXPECTED[close[0]][1]) if close else ""
         return UsageError(
             f"{place}: there is no such setting.",
-            f"Did you mean {meant}?" if close else f"Known settings: {', '.join(known)}.",
+            f"Did you mean {meant}?" if close else f"Known settings: {', '.join(EXPECTED)}.",
         )
-    expected, example = _EXPECTED[key]
-    return UsageError(
-        f"{place}: {_show(details['input'])} is not {expected}.", f"Write {source.write(key, example)}."
-    )
+    expected, example = EXPECTED[key]
+    given = source.values[key]
+    return UsageError(f"{place}: {_show(given)} is not {expected}.", f"Write {source.write(key, example)}.")
 
 
 def _show(value: Any) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.errors import UsageError
-from launcher.settings.load import Settings, load_settings
+from launcher.settings.known import EXPECTED, Settings
+from launcher.settings.load import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +68,7 @@ def test_what_runs_are_given_is_no_setting(tmp_path: Path, name: str) -> None:
     assert load(tmp_path, environ={f"LAUNCHER_{name}": "x"}) == Settings()
 
 
-KNOWN = 'Known settings: on = "local", slots = 2.'
+KNOWN = "Known settings: on, slots, profile, regions, subnet, cidr, image, disk_gb, ask_above_usd, reaper_role, bucket, deadman_s, keep."
 
 
 @pytest.mark.parametrize(
@@ -135,8 +137,8 @@ def test_a_file_that_cannot_be_read_is_named() -> None:
         ("SLOT", "2", "LAUNCHER_SLOT: there is no such setting.", "Did you mean LAUNCHER_SLOTS=2?"),
         ("Slots", "2", "LAUNCHER_Slots: there is no such setting.", "Did you mean LAUNCHER_SLOTS=2?"),
         ("slots", "2", "LAUNCHER_slots: there is no such setting.", "Did you mean LAUNCHER_SLOTS=2?"),
-        ("ZZZ", "2", "LAUNCHER_ZZZ: there is no such setting.", "Known settings: LAUNCHER_ON=local, LAUNCHER_SLOTS=2."),
-        ("", "2", "LAUNCHER_: there is no such setting.", "Known settings: LAUNCHER_ON=local, LAUNCHER_SLOTS=2."),
+        ("ZZZ", "2", "LAUNCHER_ZZZ: there is no such setting.", KNOWN),
+        ("", "2", "LAUNCHER_: there is no such setting.", KNOWN),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_variable_is_named(
@@ -161,3 +163,41 @@ def test_no_file_is_a_bug(tmp_path: Path, content: bytes) -> None:
         assert error.todo  # noqa: PT017 - most contents are refused
     else:
         assert isinstance(settings, Settings)
+
+
+@pytest.mark.parametrize(("key", "example"), [(key, example) for key, (_, example) in EXPECTED.items()])
+def test_what_an_error_proposes_is_right_everywhere(tmp_path: Path, key: str, example: Any) -> None:
+    text = ",".join(example) if isinstance(example, list) else str(example)
+    wanted = tuple(example) if isinstance(example, list) else example
+
+    assert getattr(load(tmp_path, user=f"{key} = {json.dumps(example)}"), key) == wanted
+    assert getattr(load(tmp_path, environ={f"LAUNCHER_{key.upper()}": text}), key) == wanted
+
+
+def test_every_setting_is_known_to_errors() -> None:
+    assert list(EXPECTED) == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('regions = ["us-west-2", "Oregon"]', 'config.toml:1: regions: ["us-west-2", "Oregon"] is not a list of AWS regions.'),
+        ("regions = 3", "config.toml:1: regions: 3 is not a list of AWS regions."),
+        ('cidr = "everyone"', 'config.toml:1: cidr: "everyone" is not a range of IPv4 addresses.'),
+        ("disk_gb = 7", "config.toml:1: disk_gb: 7 is not a whole number from 8 to 16000."),
+        ("ask_above_usd = -1", "config.toml:1: ask_above_usd: -1 is not an amount of US dollars."),
+        ("ask_above_usd = nan", "config.toml:1: ask_above_usd: NaN is not an amount of US dollars."),
+        ('reaper_role = "launcher-reaper"', 'config.toml:1: reaper_role: "launcher-reaper" is not the ARN of a role.'),
+        ('keep = "half an hour"', 'config.toml:1: keep: "half an hour" is not a duration.'),
+        ('subnet = "vpc-1"', 'config.toml:1: subnet: "vpc-1" is not a subnet\'s id.'),
+    ],
+)  # fmt: skip
+def test_a_setting_for_machines_is_checked_too(tmp_path: Path, text: str, what: str) -> None:
+    assert refused(tmp_path, user=text)[0] == what
+
+
+def test_a_list_of_regions_may_be_one_line(tmp_path: Path) -> None:
+    assert load(tmp_path, environ={"LAUNCHER_REGIONS": "us-west-2, eu-west-1"}).regions == (
+        "us-west-2",
+        "eu-west-1",
+    )
