@@ -47,6 +47,42 @@ class NodeError(LauncherError):
     exit_code = 3
 
 
+class SshError(NodeError):
+    """A node could not be reached by SSH, or the connection was lost."""
+
+
+class SshRefusedError(SshError):
+    """The computer is there, and no SSH server listens."""
+
+
+class SshTimeoutError(SshError):
+    """Nothing answered in time."""
+
+
+class SshAuthenticationError(SshError):
+    """The server accepts none of our keys."""
+
+
+class HostKeyError(SshError):
+    """The server's key is not the one that is known: it may be somebody else."""
+
+
+class HostileNodeError(NodeError):
+    """A node sent what an honest one never sends."""
+
+
+class RefusedError(NodeError):
+    """Some of what a node has was not taken home.
+
+    Args:
+        refused: path and reason of each.
+    """
+
+    def __init__(self, what: str, todo: str, *, refused: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(what, todo)
+        self.refused = refused
+
+
 class AwsError(LauncherError):
     """AWS did not do what was asked.
 

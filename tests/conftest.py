@@ -22,7 +22,7 @@ CAN_EVERYTHING = sys.platform == "linux" and os.geteuid() == 0
 
 
 # Without root nothing is installed for the tests; what needs one of these is skipped then.
-OPTIONAL = ("strace", "faketime", "zsh", "fish", "mkfs.xfs", "mkfs.btrfs", "setpriv")
+OPTIONAL = ("strace", "faketime", "zsh", "fish", "mkfs.xfs", "mkfs.btrfs", "setpriv", "sshd")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,15 +8,19 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launcher.errors import NodeError
-from launcher.nodes.node import Completed
+from launcher.machine.tree import FOLDER, walk
+from launcher.nodes.node import Completed, Moved
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import PurePath
+
+    from launcher.machine.tree import Row
 
 
 class LocalNode:
@@ -31,12 +35,10 @@ class LocalNode:
         self.home = home
         self.python = python
 
-    def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
+    def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
         """Run a program to its end."""
         try:
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
-            )
+            done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout_s, check=False)
         except OSError as error:
             raise NodeError(
                 f"{argv[0]} could not be started: {error.strerror}.", "Is it installed, and on PATH?"
@@ -61,27 +63,48 @@ class LocalNode:
                 f"The runner could not be started: {error}.", "Free some room, then resume."
             ) from error
 
-    def send(self, folder: Path, *, to: PurePath) -> None:
+    def send(
+        self,
+        folder: Path,
+        *,
+        to: PurePath,
+        exclude: Sequence[str] = (),
+        tell: Callable[[int, int], None] | None = None,
+    ) -> Moved:
         """Copy what is new, unless the folder lies there already."""
-        _copy_new(folder, Path(to))
+        return _copy_new(folder, Path(to), exclude, tell)
 
-    def fetch(self, folder: PurePath, *, to: Path) -> None:
+    def fetch(
+        self,
+        folder: PurePath,
+        *,
+        to: Path,
+        exclude: Sequence[str] = (),
+        tell: Callable[[int, int], None] | None = None,
+    ) -> Moved:
         """Copy what is new, unless the folder lies there already."""
-        _copy_new(Path(folder), to)
+        return _copy_new(Path(folder), to, exclude, tell)
 
 
-def _copy_new(source: Path, target: Path) -> None:
+def _copy_new(
+    source: Path, target: Path, exclude: Sequence[str], tell: Callable[[int, int], None] | None
+) -> Moved:
     if source == target:
-        return
-    for path in source.rglob("*"):
-        copy = target / path.relative_to(source)
-        if path.is_dir() and not path.is_symlink():
+        return Moved(node_time=time.time())
+    moved: list[Row] = []
+    for row in (found.row for found in walk(str(source), exclude)):
+        path, copy = source / row.path, target / row.path
+        if row.kind == FOLDER:
             copy.mkdir(parents=True, exist_ok=True)
         elif not _is_equal(path, copy):
             copy.parent.mkdir(parents=True, exist_ok=True)
             # Others may be reading the old file: they keep it whole.
             shutil.copy2(path, new := copy.with_name(f"{copy.name}.{os.getpid()}"), follow_symlinks=False)
             new.replace(copy)
+            moved.append(row)
+            if tell:
+                tell(sum(each.size for each in moved), sum(each.size for each in moved))
+    return Moved(tuple(row.path for row in moved), sum(row.size for row in moved), node_time=time.time())
 
 
 def _is_equal(path: Path, copy: Path) -> bool:

@@ -7,15 +7,18 @@ import os
 import signal
 import sys
 import time
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
 
 from launcher.errors import NodeError
 from launcher.nodes.local import LocalNode
+from launcher.nodes.ssh import SshNode
+from tests.sshd import running_sshd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from launcher.nodes.node import Node
@@ -24,18 +27,29 @@ HOSTILE = "a'; echo b \U0001f9a6\n$(c)"
 WORDS = ["", " ", "a b", "'", '"', "$HOME", "`id`", "a\nb", "-n", "*", "\\", "\U0001f9a6", "é" * 200]
 
 
-def local(place: Path) -> LocalNode:
-    return LocalNode(place / HOSTILE / ".launcher")
+@contextlib.contextmanager
+def local(place: Path) -> Iterator[Node]:
+    yield LocalNode(place / HOSTILE / ".launcher")
 
 
-NODES: dict[str, Callable[[Path], Node]] = {"local": local}
+@contextlib.contextmanager
+def ssh(place: Path) -> Iterator[Node]:
+    with running_sshd(place / "sshd") as server, server.connect() as connection:
+        yield SshNode(
+            connection,
+            home=PurePosixPath(place / HOSTILE / ".launcher"),
+            python=os.path.realpath(sys.executable),
+        )
+
+
+NODES: dict[str, Callable[[Path], contextlib.AbstractContextManager[Node]]] = {"local": local, "ssh": ssh}
 
 
 @pytest.fixture(params=NODES)
-def node(request: pytest.FixtureRequest, tmp_path: Path) -> Node:
-    node = NODES[request.param](tmp_path)
-    node.run(["mkdir", "-p", str(node.home)], timeout_s=10)
-    return node
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
+    with NODES[request.param](tmp_path) as node:
+        node.run(["mkdir", "-p", str(node.home)], timeout_s=10)
+        yield node
 
 
 # Run
@@ -158,7 +172,10 @@ def there_and_back(node: Node, folder: Path, place: Path) -> Path:
 
 
 def describe(folder: Path) -> dict[str, tuple[str, bytes]]:
-    return {path.relative_to(folder).as_posix(): _describe(path) for path in sorted(folder.rglob("*"))}
+    """Return all that a folder holds, but for what remembers at home what came."""
+    found = {path.relative_to(folder).as_posix(): _describe(path) for path in sorted(folder.rglob("*"))}
+    found.pop(".fetched", None)
+    return found
 
 
 def _describe(path: Path) -> tuple[str, bytes]:

@@ -146,8 +146,8 @@ class Answering(LocalNode):
         super().__init__(home)
         self._answer = answer
 
-    def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
-        del argv, timeout_s
+    def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
+        del argv, timeout_s, stdin
         return self._answer
 
     def start(self, argv: Sequence[str], *, log: PurePath) -> None:

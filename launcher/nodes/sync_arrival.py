@@ -1,0 +1,245 @@
+"""Where files of a node arrive at home: whole and verified or not at all, and never over what the user did.
+
+Nothing is written through a link, out of the folder, or over a file that is not as it came. What was broken
+off half-way is gone on with: bytes that are here already are named by their hash and do not travel again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from typing import TYPE_CHECKING, Any
+
+from launcher.errors import HostileNodeError, NodeError
+from launcher.machine.take import receive_bytes
+from launcher.nodes.sync_record import Known, Record
+from launcher.nodes.sync_rows import is_inside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from launcher.machine.tree import Row
+    from launcher.machine.wire import Wire
+
+_CHUNK_BYTES = 1 << 20
+_OWNER = stat.S_IRUSR | stat.S_IWUSR
+_MODES = 0o755
+_ROOM_KEPT_BYTES = 1 << 27
+
+
+class Arrival:
+    """A folder at home.
+
+    Args:
+        to: the folder, made where it is missing.
+        node: its name, for messages.
+    """
+
+    def __init__(self, to: Path, *, node: str) -> None:
+        self._to, self._node = to, node
+        self._sound: set[str] = set()
+        self._hashes: dict[str, tuple[int, Any]] = {}
+        to.mkdir(parents=True, exist_ok=True)
+        self._record = Record(to)
+        self.paths: list[str] = []
+        self.beside: list[str] = []
+        self.refused: list[tuple[str, str]] = []
+
+    def start(self) -> None:
+        """Begin another transfer."""
+        self.paths, self.beside, self.refused = [], [], []
+        self._sound.clear()
+
+    def room_bytes(self) -> int:
+        """Return how much may still be written here."""
+        return max(0, shutil.disk_usage(self._to).free - _ROOM_KEPT_BYTES)
+
+    def make_folder(self, row: Row) -> None:
+        """Make a folder, and those above it."""
+        if not self._open_way(f"{row.path}/"):
+            self.refuse(row.path, "something else stands in its place here")
+
+    def make_link(self, row: Row) -> None:
+        """Make a link that stays in the folder; any other is refused."""
+        path = self._to / row.path
+        if not is_inside(row):
+            self.refuse(row.path, f"it is a link that leads out of the folder, to {row.target!r:.100}")
+        elif not self._open_way(row.path) or (path.exists() and not path.is_symlink()):
+            self.refuse(row.path, "something else stands in its place here")
+        elif not path.is_symlink() or os.readlink(path) != row.target:  # noqa: PTH115 - as it is written
+            path.unlink(missing_ok=True)
+            path.symlink_to(row.target)
+
+    def refuse(self, path: str, reason: str) -> None:
+        """Remember what is not taken."""
+        self.refused.append((path, reason))
+
+    def want(self, row: Row) -> tuple[int, str] | None:
+        """Return how many bytes of a file are here, with their hash; None where nothing has to come."""
+        known, facts = self._record.get(row.path), _look(self._to / row.path)
+        if facts is None:
+            return self._partial(row)
+        if not stat.S_ISREG(facts.st_mode):
+            return 0, ""
+        is_ours = known is not None and known.is_home(facts)
+        if known is not None and known.is_row(row):
+            if is_ours and known.mode != row.mode:
+                self._finish(row, known._replace(mode=row.mode))
+            return None
+        if facts.st_size > row.size:
+            return 0, ""
+        if known is not None and is_ours:
+            return known.size, known.sha256
+        return facts.st_size, self._hash_of(self._to / row.path)
+
+    def receive(self, row: Row, wire: Wire, *, number: int, start: int, limit_bytes: int) -> int:
+        """Receive one file. Returns: how many bytes travelled."""
+        value, data = wire.get()
+        if value.get("file") != number:
+            raise self._hostile(f"a file that was not asked for, in place of {row.path!r:.200}")
+        if "gone" in value:
+            return 0
+        begin = value.get("from")
+        if begin not in (0, start):
+            raise self._hostile(f"{row.path!r:.200} from the middle")
+        if not self._open_way(row.path):
+            self.refuse(row.path, "something else stands in its place here")
+            receive_bytes(wire, value, data, lambda _: None)
+            return 0
+        return self._write(row, wire, (value, data), start=begin, limit_bytes=limit_bytes)
+
+    def save(self) -> None:
+        """Write down what came."""
+        self._record.save()
+
+    def _write(
+        self, row: Row, wire: Wire, first: tuple[dict[str, Any], bytes], *, start: int, limit_bytes: int
+    ) -> int:
+        path, part = self._to / row.path, self._part(row)
+        target = path if start and _look(path) is not None else part
+        engine = self._engine_at(target, start)
+        size = start
+
+        def write(chunk: bytes) -> None:
+            nonlocal size
+            size += len(chunk)
+            if size > limit_bytes:
+                raise self._hostile(f"more of {row.path!r:.200} than there is")
+            engine.update(chunk)
+            file.write(chunk)
+
+        with target.open("ab" if start else "wb") as file:
+            end = receive_bytes(wire, *first, write)
+        if engine.hexdigest() != end.get("sha256"):
+            os.truncate(target, start)
+            raise NodeError(f"{row.path!r:.200} was damaged on its way from {self._node}.", "Try again.")
+        self._put_in_place(row, target, size=size, engine=engine, changed_ns=end.get("changed_ns"))
+        return size - start
+
+    def _put_in_place(self, row: Row, target: Path, *, size: int, engine: Any, changed_ns: Any) -> None:
+        path, digest = self._to / row.path, engine.hexdigest()
+        known = Known(size, changed_ns if type(changed_ns) is int else 0, row.mode, 0, digest)
+        self._hashes[row.path] = size, engine
+        if target != path and self._is_equal(row, digest):
+            target.unlink()
+            self._finish(row, known)
+            return
+        if target == path or self._may_replace(row):
+            if target != path:
+                target.replace(path)
+            self._finish(row, known)
+            self.paths.append(row.path)
+            return
+        other = path.with_name(f"{path.name}.remote-{digest[:8]}")
+        target.replace(other)
+        self.beside.append(other.relative_to(self._to).as_posix())
+        self._record.set(row.path, known)
+
+    def _may_replace(self, row: Row) -> bool:
+        known, facts = self._record.get(row.path), _look(self._to / row.path)
+        return facts is None or (known is not None and known.is_home(facts))
+
+    def _is_equal(self, row: Row, digest: str) -> bool:
+        facts = _look(self._to / row.path)
+        is_file = facts is not None and stat.S_ISREG(facts.st_mode) and facts.st_size == row.size
+        return is_file and self._hash_of(self._to / row.path) == digest
+
+    def _finish(self, row: Row, known: Known) -> None:
+        path = self._to / row.path
+        path.chmod(row.mode & _MODES | _OWNER)
+        if known.changed_ns:
+            os.utime(path, ns=(known.changed_ns, known.changed_ns))
+        self._record.set(row.path, known._replace(home_ns=path.lstat().st_mtime_ns))
+
+    def _partial(self, row: Row) -> tuple[int, str]:
+        part = self._part(row)
+        facts = _look(part)
+        if facts is None or not stat.S_ISREG(facts.st_mode) or facts.st_size > row.size:
+            return 0, ""
+        return facts.st_size, self._hash_of(part)
+
+    def _part(self, row: Row) -> Path:
+        name = hashlib.sha256(os.fsencode(row.path)).hexdigest()[:16]
+        return (self._to / row.path).with_name(f".launcher-{name}.part")
+
+    def _engine_at(self, path: Path, start: int) -> Any:
+        """Return the hash of the first `start` bytes of a file, remembered where it grew under our eyes."""
+        known = self._hashes.get(path.relative_to(self._to).as_posix())
+        if known and known[0] == start:
+            return known[1].copy()
+        engine = hashlib.sha256()
+        if start:
+            _hash_into(engine, path)
+        return engine
+
+    def _hash_of(self, path: Path) -> str:
+        engine = hashlib.sha256()
+        _hash_into(engine, path)
+        return engine.hexdigest()
+
+    def _open_way(self, path: str) -> bool:
+        """Make the folders above a path. Returns: whether all of them are true folders, no links."""
+        above = path.rpartition("/")[0]
+        if not above or above in self._sound:
+            return True
+        if not self._open_way(above):
+            return False
+        folder = self._to / above
+        facts = _look(folder)
+        if facts is None:
+            folder.mkdir()
+        elif not stat.S_ISDIR(facts.st_mode) and not self._clear(folder, above, facts):
+            return False
+        self._sound.add(above)
+        return True
+
+    def _clear(self, folder: Path, path: str, facts: os.stat_result) -> bool:
+        """Put a folder in place of a file that is as it came."""
+        known = self._record.get(path)
+        if known is None or not known.is_home(facts) or not stat.S_ISREG(facts.st_mode):
+            return False
+        folder.unlink()
+        folder.mkdir()
+        return True
+
+    def _hostile(self, what: str) -> HostileNodeError:
+        return HostileNodeError(
+            f"{self._node} sends what no honest node sends: {what}.", "Do not trust that computer."
+        )
+
+
+def _look(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        return None
+
+
+def _hash_into(engine: Any, path: Path) -> None:
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            engine.update(chunk)
