@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
+
+    from tests.fake_ec2 import FakeEc2
 
 settings.register_profile(
     "launcher", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -55,3 +57,23 @@ def _missing_program(error: str) -> str | None:
         ),
         None,
     )
+
+
+@pytest.fixture(scope="session")
+def aws_account() -> Iterator[FakeEc2]:
+    """Serve the one account that stands in for AWS in this process; ask for `fake_ec2` instead."""
+    from tests.fake_ec2 import FakeEc2
+
+    with FakeEc2() as fake:
+        yield fake
+
+
+@pytest.fixture
+def fake_ec2(aws_account: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> FakeEc2:
+    """Return a new AWS account, to which boto3 of this process and of its children goes."""
+    aws_account.reset()
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in aws_account.environ().items():
+        monkeypatch.setenv(name, value)
+    return aws_account
