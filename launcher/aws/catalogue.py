@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Family: TypeAlias = Literal["G", "P", "standard"]
-Status: TypeAlias = Literal["current", "legacy", "retired"]
+Status: TypeAlias = Literal["current", "legacy", "retired", "arm"]
 
 AS_OF = "2026-07-20"
 GP3_USD_PER_GB_HOUR = 0.08 / 730
@@ -52,7 +52,8 @@ class MachineType:
     Attributes:
         gpu_mib: of one GPU.
         family: which quota it counts against.
-        status: legacy is still there but no longer built, retired is gone.
+        status: legacy is still there but no longer built, retired is gone, arm runs none
+            of our environments.
         list_usd_per_hour: of us-east-1; None is not known.
     """
 

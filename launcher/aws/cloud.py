@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
-from launcher.aws.translate import Asked, translate
+from launcher.aws.translate import BOTO_ERRORS, Asked, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +74,7 @@ class Cloud:
         """
         try:
             return boto3.Session(profile_name=self.profile, region_name=self.region)
-        except BotoCoreError as error:
+        except BOTO_ERRORS as error:
             raise translate(error, self._asked("Session")) from error
 
     def call(self, service: str, action: str, **params: Any) -> dict[str, Any]:
@@ -99,7 +98,7 @@ class Cloud:
             for page in self.client(service).get_paginator(xform_name(action)).paginate(**params):
                 self.calls[f"{service}.{action}"] += 1
                 yield page
-        except (BotoCoreError, ClientError) as error:
+        except BOTO_ERRORS as error:
             raise translate(error, self._asked(action)) from error
 
     def client(self, service: str, *, is_single: bool = False) -> Any:
@@ -136,7 +135,7 @@ class Cloud:
             answer: dict[str, Any] = getattr(self.client(service, is_single=is_single), xform_name(action))(
                 **params
             )
-        except (BotoCoreError, ClientError) as error:
+        except BOTO_ERRORS as error:
             if _code_of(error) == _DRY_RUN_WORKED:
                 return {}
             raise translate(error, self._asked(action)) from error

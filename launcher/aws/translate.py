@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from launcher import errors
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Kind = type[errors.AwsError]
+BOTO_ERRORS = (boto.BotoCoreError, boto.ClientError, ResponseParserError)
 SKEW_S = 240  # AWS takes five minutes
 _SERVER_FAULT = 500
 
@@ -197,7 +199,7 @@ def _is_missing(code: str) -> bool:
 
 
 def _translate_silence(error: Exception, asked: Asked) -> errors.AwsError:
-    if isinstance(error, (boto.HTTPClientError, boto.ResponseParserError)):
+    if isinstance(error, (boto.HTTPClientError, ResponseParserError)):
         return errors.AwsUnclearError(
             f"{asked.action}: no answer from AWS in {asked.region} ({type(error).__name__}).",
             "Look at the network, at AWS_ENDPOINT_URL where it is set, and try again.",

@@ -18,10 +18,11 @@ from launcher.targets.local import LocalTarget
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from launcher.settings.known import Settings
     from launcher.targets.target import Target
 
-_PLACES = ("local",)
-_LATER = ("ec2", "ssh")
+_PLACES = ("local", "ec2")
+_LATER = ("ssh",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,20 @@ def prepare(
         flags={key: value for key, value in flags.items() if value is not None},
     )
     home = choose_home(Path.cwd(), first_job_file=files[0])
-    target = _make_target(settings.on, home)
+    target = _make_target(settings, home)
     wishes = Wishes(tuple(overrides), needed=needed, slots=settings.slots, cpu=cpu)
     draft = make_draft(files, wishes=wishes, home=home if home.exists() else None, target=target)
     return Prepared(draft, home, target)
 
 
-def _make_target(on: str, home: Path) -> Target:
+def _make_target(settings: Settings, home: Path) -> Target:
+    on = settings.on
     if on == "local":
         return LocalTarget(home)
+    if on == "ec2":
+        from launcher.cli.renting import make_ec2_target  # boto is a third of a second
+
+        return make_ec2_target(settings)
     if on.split(":", maxsplit=1)[0] in _LATER:
         raise UsageError(f"--on {on} does not work yet.", "Use --on local.")
     raise UsageError(f"There is no place {on!r}.", f"Write one of: {', '.join(_PLACES)}.")

@@ -36,12 +36,25 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
 
     frozen = plan.frozen()
     if as_json:
-        print_json(_for_scripts(frozen))
+        print_json(_for_scripts(plan, frozen))
     else:
-        click.echo(plan_text(frozen, warnings=plan.warnings, columns=columns()), nl=False)
+        lines = _candidates(plan)
+        click.echo(plan_text(frozen, warnings=plan.warnings, candidates=lines, columns=columns()), nl=False)
 
 
-def _for_scripts(frozen: Mapping[str, Any]) -> dict[str, Any]:
+def _candidates(plan: Plan) -> list[str]:
+    from launcher.report.candidates import Limits, candidate_lines
+
+    return candidate_lines(plan.fleet, Limits(plan.batch_s, plan.usd)) if plan.on == "ec2" else []
+
+
+def _for_scripts(plan: Plan, frozen: Mapping[str, Any]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from launcher.report.candidates import Limits, offers_for_scripts
+
     code = {job["name"]: job["code"] for job in frozen["jobs"]}
-    offers = [{"on": frozen["on"], "price_usd_per_hour": 0.0}]
-    return {**frozen, "code": code, "offers": offers}
+    here: list[dict[str, Any]] = [{"on": plan.on, "price_usd_per_hour": 0.0}]
+    offers = offers_for_scripts(plan.fleet, Limits(plan.batch_s, plan.usd)) if plan.on == "ec2" else here
+    refused = [asdict(each) for each in plan.fleet.refused]
+    return {**frozen, "code": code, "offers": offers, "refused": refused, "fleet_notes": plan.fleet.notes}

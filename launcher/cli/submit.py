@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launcher.cli.options import job_options, json_option
+from launcher.errors import UsageError
 
 if TYPE_CHECKING:
     from launcher.plan.values import Plan
@@ -42,6 +43,8 @@ def command(detach: bool, only_plan: bool, yes: bool, as_json: bool, **asked: An
     if only_plan:
         show_plan(plan, as_json=as_json)
         return None
+    if plan.on == "ec2":
+        raise UsageError("--on ec2 does not work yet.", "Use --on local; launcher plan --on ec2 works.")
     _tell_plan(plan)
     if not plan.runs:
         click.echo("Nothing to do.", err=True)

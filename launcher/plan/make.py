@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from launcher.errors import UsageError
 from launcher.plan import notes
+from launcher.plan.ceiling import DEFAULT_BATCH_S, needs_of
 from launcher.plan.command import Command, read_command
 from launcher.plan.content import Contents, ParamsContent
 from launcher.plan.values import FinishedRun, Fleet, Plan, PlannedJob, PlannedRun, SkippedRun, with_fold
@@ -53,13 +54,14 @@ def make_plan(
     hashes = {spec.name: fleet.interpreter_hash for spec in ordered} | dict(environments)
     runs = _plan_all_runs(ordered, jobs, environments=hashes)
     skipped = _find_finished(runs, finished)
+    needs = needs_of(ordered, cpu=cpu)
     skipped_ids = {run.id for run in skipped} if needed else set()
     return Plan(
         on=on,
         slots=slots,
         cpu=cpu,
-        batch_s=_smallest([spec.limits.batch_s for spec in ordered]),
-        usd=_smallest([spec.limits.usd for spec in ordered]),
+        batch_s=DEFAULT_BATCH_S if on == "ec2" and needs.batch_s is needs.usd is None else needs.batch_s,
+        usd=needs.usd,
         jobs=jobs,
         runs=tuple(run for run in runs if run.id not in skipped_ids),
         skipped=skipped if needed else (),
@@ -186,7 +188,3 @@ def _warnings(
         *notes.warn_of_python_flags(specs),
         *(line for spec in specs for line in notes.warn_of_size(spec, tree=trees[spec.name])),
     )
-
-
-def _smallest(given: Sequence[float | None]) -> float | None:
-    return min((limit for limit in given if limit is not None), default=None)

@@ -18,18 +18,25 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
 
 
-def plan_text(plan: Mapping[str, Any], *, warnings: Sequence[str] = (), columns: int = 100) -> str:
+def plan_text(
+    plan: Mapping[str, Any],
+    *,
+    warnings: Sequence[str] = (),
+    candidates: Sequence[str] = (),
+    columns: int = 100,
+) -> str:
     """Return the page of a plan.
 
     Args:
         plan: the content of plan.json, with or without its id.
         warnings: what the plan says beside its notes.
+        candidates: the lines that say what could be rented, where something can.
         columns: longer lines are cut.
     """
     runs: dict[int, list[Mapping[str, Any]]] = {index: [] for index in range(len(plan["jobs"]))}
     for run in plan["runs"]:
         runs[run["job"]].append(run)
-    blocks = [_header(plan)]
+    blocks = [_header(plan), list(candidates)]
     blocks += [_job(job, runs[index], plan) for index, job in enumerate(plan["jobs"][:SHOWN])]
     blocks += [_more(len(plan["jobs"]) - SHOWN, "job"), _skipped(plan), _order(plan)]
     blocks += [[f"note: {clean(note)}" for note in dict.fromkeys((*plan.get("notes", ()), *warnings))]]

@@ -242,12 +242,13 @@ def _environ(place: Path) -> dict[str, str]:
     """Return an environment in which nobody has settings and there is no GPU."""
     programs = place / "programs"
     write_program(programs / "nvidia-smi", "#!/bin/sh\nexit 9\n")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("LAUNCHER_")}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("LAUNCHER_", "AWS_"))}
     own = {
         "HOME": str(place),
         "XDG_CONFIG_HOME": str(place / "config"),
         "PATH": f"{programs}{os.pathsep}{Path(LAUNCHER).parent}{os.pathsep}{os.environ['PATH']}",
         "TZ": "UTC",
+        "AWS_EC2_METADATA_DISABLED": "true",
     }
     return {**kept, **own}
 

@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build_wheel(place: Path, dist: Path) -> Path:
-    for name in ("launcher", ".hatch"):
+    for name in ("launcher", ".hatch", "ami"):
         shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, place / name)
@@ -51,6 +51,7 @@ def test_it_holds_templates_and_licence_and_no_tests(wheel: Path) -> None:
         names = set(archive.namelist())
 
     assert {f"launcher/templates/{name}" for name in ("example.yaml", "train.py", "settings.toml")} <= names
+    assert "launcher/ami/requirements.lock" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.split("/")[0] for name in names} == {"launcher", "launcher-0.1.0.dist-info"}
 
