@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from launcher.aws.cloud import Cloud
     from tests.fake_ec2 import FakeEc2
 
 settings.register_profile(
@@ -77,3 +78,11 @@ def fake_ec2(aws_account: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> FakeEc2:
     for name, value in aws_account.environ().items():
         monkeypatch.setenv(name, value)
     return aws_account
+
+
+@pytest.fixture
+def cloud(fake_ec2: FakeEc2) -> Cloud:
+    """Return the account in us-west-2; waiting lets its time pass."""
+    from launcher.aws.cloud import Cloud
+
+    return Cloud("us-west-2", sleep=fake_ec2.advance)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore import xform_name
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from launcher.aws.translate import BOTO_ERRORS, Asked, translate
 
@@ -136,7 +137,7 @@ class Cloud:
                 **params
             )
         except BOTO_ERRORS as error:
-            if _code_of(error) == _DRY_RUN_WORKED:
+            if isinstance(error, ClientError) and _code_of(error) == _DRY_RUN_WORKED:
                 return {}
             raise translate(error, self._asked(action)) from error
         return answer
@@ -147,6 +148,5 @@ class Cloud:
         return Asked(action, self.region, profile, self.clock())
 
 
-def _code_of(error: Exception) -> str:
-    response: dict[str, Any] = getattr(error, "response", {})
-    return str(response.get("Error", {}).get("Code", ""))
+def _code_of(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

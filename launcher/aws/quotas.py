@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from launcher.aws.catalogue import family_of, machine_types
+from launcher.errors import AwsMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -51,12 +52,13 @@ def quota_code(name: str, market: str) -> str:
 
 
 def read_quotas(cloud: Cloud, codes: Collection[str]) -> dict[str, Quota]:
-    """Return the quotas of these codes and what of them is in use.
+    """Return the quotas of these codes, as far as there are any, and what of them is in use.
 
     Raises:
         AwsError: they may not be read.
     """
-    limits = {code: _read_limit(cloud, code) for code in sorted(codes)}
+    read = ((code, _read_limit(cloud, code)) for code in sorted(codes))
+    limits = {code: limit for code, limit in read if limit is not None}
     in_use = dict.fromkeys(limits, 0.0)
     for code, vcpus in _running(cloud):
         if code in in_use:
@@ -64,8 +66,11 @@ def read_quotas(cloud: Cloud, codes: Collection[str]) -> dict[str, Quota]:
     return {code: Quota(code, limit, in_use[code], cloud.region) for code, limit in limits.items()}
 
 
-def _read_limit(cloud: Cloud, code: str) -> float:
-    answer = cloud.call("service-quotas", "GetServiceQuota", ServiceCode="ec2", QuotaCode=code)
+def _read_limit(cloud: Cloud, code: str) -> float | None:
+    try:
+        answer = cloud.call("service-quotas", "GetServiceQuota", ServiceCode="ec2", QuotaCode=code)
+    except AwsMissingError:
+        return None
     return float(answer["Quota"]["Value"])
 
 

@@ -120,14 +120,8 @@ _CREDENTIAL_CODES = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
-_EXPIRED_CODES = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidSecurity.RequestHasExpired",
-    "RequestExpired",
-    "RequestTimeTooSkewed",
-    "TokenRefreshRequired",
-}
+_CLOCK_CODES = {"InvalidSecurity.RequestHasExpired", "RequestTimeTooSkewed"}
+_EXPIRED_CODES = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _SSO_ERRORS = (
     boto.SSOTokenLoadError,
     boto.UnauthorizedSSOTokenError,
@@ -155,7 +149,7 @@ def _translate_answer(error: boto.ClientError, asked: Asked) -> errors.AwsError:
 
 
 def _meaning(code: str, said: str, error: boto.ClientError, asked: Asked) -> tuple[Kind, str, str]:
-    if code in _CREDENTIAL_CODES | _EXPIRED_CODES:
+    if code in _CREDENTIAL_CODES | _EXPIRED_CODES | _CLOCK_CODES:
         return _credentials_meaning(code, error, asked)
     if code in _CODES:
         return _CODES[code]
@@ -165,14 +159,12 @@ def _meaning(code: str, said: str, error: boto.ClientError, asked: Asked) -> tup
 def _credentials_meaning(code: str, error: boto.ClientError, asked: Asked) -> tuple[Kind, str, str]:
     # EC2 says AuthFailure and RequestExpired of a wrong clock too; the date of its answer tells.
     skew_s = _skew_s(error, asked.now)
-    if abs(skew_s) > SKEW_S or code == "RequestTimeTooSkewed":
-        direction = "ahead" if skew_s > 0 else "behind"
-        what = f"the clock of this computer is {abs(skew_s) / 60:.0f} minutes {direction}"
-        return (
-            errors.AwsClockError,
-            what,
-            "Set the clock, for example with timedatectl set-ntp true.",
+    if abs(skew_s) > SKEW_S or code in _CLOCK_CODES:
+        by = f"{abs(skew_s) / 60:.0f} minutes {'fast' if skew_s > 0 else 'slow'}"
+        what = (
+            f"the clock of this computer is {by if abs(skew_s) > SKEW_S else 'wrong by five minutes or more'}"
         )
+        return errors.AwsClockError, what, "Set the clock, for example with timedatectl set-ntp true."
     if code in _EXPIRED_CODES:
         return errors.AwsCredentialsError, "the credentials have expired", _renew_any(asked.profile)
     return errors.AwsCredentialsError, "AWS does not know these credentials", _configure(asked.profile)
@@ -199,7 +191,7 @@ def _is_missing(code: str) -> bool:
 
 
 def _translate_silence(error: Exception, asked: Asked) -> errors.AwsError:
-    if isinstance(error, (boto.HTTPClientError, ResponseParserError)):
+    if isinstance(error, (boto.HTTPClientError, boto.ConnectionError, ResponseParserError)):
         return errors.AwsUnclearError(
             f"{asked.action}: no answer from AWS in {asked.region} ({type(error).__name__}).",
             "Look at the network, at AWS_ENDPOINT_URL where it is set, and try again.",

@@ -45,19 +45,13 @@ def list_quotas(call: Call, supply: Supply) -> Answer:  # noqa: ARG001 - all ans
 
 
 def get_products(call: Call, prices: Prices) -> Answer:
-    """Answer GetProducts for one type of machine."""
+    """Answer GetProducts for the types that are asked for, one or several."""
     wanted = {each["Field"]: each["Value"] for each in call.params.get("Filters", ())}
-    price = prices.on_demand.get(wanted.get("instanceType", ""))
-    if price is None:
-        return _json({"FormatVersion": "aws_v1", "PriceList": []})
-    dimension = {"unit": "Hrs", "pricePerUnit": {"USD": f"{price:.10f}"}}
-    product = {
-        "product": {"productFamily": "Compute Instance", "attributes": wanted, "sku": "SKU"},
-        "serviceCode": "AmazonEC2",
-        "terms": {"OnDemand": {"SKU.T": {"priceDimensions": {"SKU.T.R": dimension}}}},
-        "publicationDate": "2026-11-01T00:00:00Z",
-    }
-    return _json({"FormatVersion": "aws_v1", "PriceList": [json.dumps(product)]})
+    kinds = [kind for kind in wanted.get("instanceType", "").split(",") if kind in prices.on_demand]
+    products = [
+        json.dumps(_product(wanted | {"instanceType": kind}, prices.on_demand[kind])) for kind in kinds
+    ]
+    return _json({"FormatVersion": "aws_v1", "PriceList": products})
 
 
 def spot_prices(call: Call, prices: Prices) -> Answer:
@@ -97,6 +91,16 @@ def terminating(before: Mapping[str, tuple[str, int]], now: Callable[[str], tupl
         for key, old in before.items()
     )
     return _xml("TerminateInstances", f"<instancesSet>{items}</instancesSet>")
+
+
+def _product(attributes: Mapping[str, str], price: float) -> dict[str, object]:
+    dimension = {"unit": "Hrs", "pricePerUnit": {"USD": f"{price:.10f}"}}
+    return {
+        "product": {"productFamily": "Compute Instance", "attributes": attributes, "sku": "SKU"},
+        "serviceCode": "AmazonEC2",
+        "terms": {"OnDemand": {"SKU.T": {"priceDimensions": {"SKU.T.R": dimension}}}},
+        "publicationDate": "2026-11-01T00:00:00Z",
+    }
 
 
 def _quota(code: str, value: float) -> dict[str, object]:
