@@ -101,6 +101,31 @@ class AwsError(LauncherError):
         self.action = action
 
 
+class LaunchError(NoMachineError):
+    """No machine could be had.
+
+    Args:
+        attempts: what was tried, and what came of each.
+    """
+
+    def __init__(self, what: str, todo: str, *, attempts: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(what, todo)
+        self.attempts = attempts
+
+
+class AlreadyRentedError(NoMachineError):
+    """The batch has a machine, which another client launched.
+
+    Args:
+        machine: its id.
+    """
+
+    def __init__(self, what: str, todo: str, *, machine: str, region: str) -> None:
+        super().__init__(what, todo)
+        self.machine = machine
+        self.region = region
+
+
 class AwsCredentialsError(AwsError):
     """There are no credentials, or they are not good any more."""
 

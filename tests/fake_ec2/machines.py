@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.fake_ec2 import moto_state as moto
@@ -110,6 +111,7 @@ class Machines:
             )
             self._lives[instance.id] = life
             moto.set_state(instance, moto.PENDING)
+            instance.launch_time = datetime.fromtimestamp(now, tz=UTC)
             if self._timing.address:
                 instance.__dict__["fake_address"] = self._timing.address
             if self._hooks.on_run and not life.doomed:

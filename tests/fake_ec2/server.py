@@ -155,6 +155,13 @@ class FakeEc2:
         with self.lock:
             return {zone: subnet.id for zone, subnet in moto.backend(region).get_default_subnets().items()}
 
+    def default_group(self, region: str = "us-west-2") -> str:
+        """Return the id of the default security group of the default VPC."""
+        with self.lock:
+            held = moto.backend(region)
+            vpc = next(vpc.id for vpc in held.vpcs.values() if vpc.is_default)
+            return str(held.get_security_group_from_name("default", vpc).id)
+
     def actions(self, service: str = "ec2") -> list[str]:
         """Return the actions of a service that were called, in order."""
         return [call.action for call in self.calls if call.service == service]

@@ -1,0 +1,87 @@
+"""Learn what became of a launch that was cut off, and end it where it is not wanted. Buys nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from launcher.aws import machines
+from launcher.aws.volumes import delete_when_free, find_volumes
+from launcher.errors import AwsMissingError, AwsUnclearError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from launcher.aws.cloud import Cloud
+    from launcher.aws.intent import Attempt, Intent
+    from launcher.aws.machines import Machine
+
+_HEARD_S = 120.0  # by then AWS shows what a request that was cut off has bought
+_EVERY_S = 5.0
+
+
+def find_launched(cloud_of: Callable[[str], Cloud], intent: Intent) -> Machine | None:
+    """Return the machine that an intent got, alive or not. Waits until that is sure.
+
+    An attempt that bought nothing is written down as such.
+    """
+    record = intent.record
+    if record.attempt is None:
+        return None
+    cloud = cloud_of(record.attempt.region)
+    machine = _find_known(cloud, record.machine) if record.machine else _find_by_token(cloud, record.attempt)
+    if machine is None:
+        intent.refused("its machine is gone" if record.machine else "it bought nothing")
+    elif not record.machine:
+        intent.launched(machine.id)
+    return machine
+
+
+def abandon(cloud_of: Callable[[str], Cloud], intent: Intent, *, why: str) -> tuple[str, ...]:
+    """End what an intent got and wait until it is gone, then close it.
+
+    The disk goes too where nobody ever reached the machine: there is nothing on it.
+
+    Returns:
+        ids of what is still there; the intent stays open then.
+
+    Raises:
+        AwsError: AWS can't be asked, or refuses.
+    """
+    attempt = intent.record.attempt
+    was_reached = bool(intent.record.machine)
+    machine = find_launched(cloud_of, intent)
+    if attempt is None or machine is None:
+        intent.close(why)
+        return ()
+    cloud = cloud_of(attempt.region)
+    left = list(machines.end(cloud, [machine.id], seen=True))
+    if not was_reached and not left:
+        disks = find_volumes(cloud, attempt=attempt.token)
+        left = [volume.id for volume in disks if not delete_when_free(cloud, volume.id)]
+    if not left:
+        intent.close(why)
+    return tuple(left)
+
+
+def _find_known(cloud: Cloud, machine_id: str) -> Machine | None:
+    try:
+        return machines.describe(cloud, machine_id)
+    except AwsMissingError:
+        return None
+
+
+def _find_by_token(cloud: Cloud, attempt: Attempt) -> Machine | None:
+    age_s = (cloud.clock() - datetime.fromisoformat(attempt.at)).total_seconds()
+    waited_s = 0.0
+    while True:
+        try:
+            if found := machines.find_by_token(cloud, attempt.token):
+                return found
+        except AwsUnclearError:
+            pass
+        else:
+            if age_s + waited_s >= _HEARD_S:
+                return None
+        cloud.sleep(_EVERY_S)
+        waited_s += _EVERY_S
