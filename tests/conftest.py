@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +21,7 @@ settings.register_profile(
 )
 settings.load_profile("launcher")
 
+BOTO = pytest.StashKey[Any]()
 CAN_EVERYTHING = sys.platform == "linux" and os.geteuid() == 0
 
 
@@ -81,8 +82,13 @@ def fake_ec2(aws_account: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> FakeEc2:
 
 
 @pytest.fixture
-def cloud(fake_ec2: FakeEc2) -> Cloud:
+def cloud(fake_ec2: FakeEc2, request: pytest.FixtureRequest) -> Cloud:
     """Return the account in us-west-2; waiting lets its time pass."""
     from launcher.aws.cloud import Cloud
 
-    return Cloud("us-west-2", sleep=fake_ec2.advance)
+    cloud = Cloud("us-west-2", sleep=fake_ec2.advance)
+    kept = request.config.stash
+    if BOTO not in kept:  # boto reads its tables once a session, a second or two each time
+        kept[BOTO] = cloud.session
+    cloud.__dict__["session"] = kept[BOTO]
+    return cloud

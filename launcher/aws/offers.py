@@ -107,9 +107,7 @@ def list_offers(
     known = {name: machine_types()[name] for name in types if name in machine_types()}
     zones = {name: () if name not in known or known[name].status == "retired" else ("",) for name in types}
     world = _World(region=region, shapes=known, zones=zones)
-    note = (
-        f"AWS was not asked about {region} ({why.rstrip('.')}): zones, quota and today's prices are not known"
-    )
+    note = f"AWS was not asked ({why.rstrip('.')}): zones, quota and today's prices in {region} are not known"
     return _make_table(world, _Wish(types, spot, gpus, disk_gb), [note])
 
 
@@ -200,7 +198,7 @@ def _lack_of(name: str, world: _World, wish: _Wish) -> str | None:
     if not world.zones[name]:
         return _no_zone(kind, world.region)
     if kind.gpus < wish.gpus:
-        return f"it has {kind.gpus or 'no'} GPU{'s' * (kind.gpus > 1)}, and {wish.gpus:g} are needed"
+        return f"it has {kind.gpus or 'no'} GPU{'s' * (kind.gpus > 1)}, and {wish.gpus:g} {'is' if wish.gpus <= 1 else 'are'} needed"
     if world.subnets and not set(world.zones[name]) & set(world.subnets):
         return f"offered in {', '.join(world.zones[name])}, where there is no subnet"
     return None

@@ -48,18 +48,26 @@ def prepare(
     Raises:
         UsageError: something asked for is not right.
     """
-    flags = {"on": on, "slots": slots}
-    settings = load_settings(
-        Path.cwd(),
-        user_file=Path(platformdirs.user_config_dir("launcher"), "config.toml"),
-        environ=os.environ,
-        flags={key: value for key, value in flags.items() if value is not None},
-    )
+    settings = settings_here(on=on, slots=slots)
     home = choose_home(Path.cwd(), first_job_file=files[0])
     target = _make_target(settings, home)
     wishes = Wishes(tuple(overrides), needed=needed, slots=settings.slots, cpu=cpu)
     draft = make_draft(files, wishes=wishes, home=home if home.exists() else None, target=target)
     return Prepared(draft, home, target)
+
+
+def settings_here(**flags: object) -> Settings:
+    """Return the settings that hold in this folder; flags that are None say nothing.
+
+    Raises:
+        UsageError: a setting is unknown or of the wrong kind.
+    """
+    return load_settings(
+        Path.cwd(),
+        user_file=Path(platformdirs.user_config_dir("launcher"), "config.toml"),
+        environ=os.environ,
+        flags={key: value for key, value in flags.items() if value is not None},
+    )
 
 
 def _make_target(settings: Settings, home: Path) -> Target:

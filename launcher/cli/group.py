@@ -30,6 +30,7 @@ COMMANDS = {
     "stop": Command("stop", "Cancel a batch or some of its runs, cleanly."),
     "resume": Command("resume", "Go on with a batch that was stopped or interrupted."),
     "clean": Command("clean", "Remove old batches; asks first."),
+    "iam-policy": Command("iam_policy", "Print the smallest AWS policy with which launcher works."),
     "init": Command("init", "Start a project: an example job, its script, settings."),
     "schema": Command("schema", "Print the JSON schema of job files, for editors."),
     "completion": Command("completion", "Print the script that completes commands in your shell."),
