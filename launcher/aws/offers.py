@@ -198,7 +198,8 @@ def _lack_of(name: str, world: _World, wish: _Wish) -> str | None:
     if not world.zones[name]:
         return _no_zone(kind, world.region)
     if kind.gpus < wish.gpus:
-        return f"it has {kind.gpus or 'no'} GPU{'s' * (kind.gpus > 1)}, and {wish.gpus:g} {'is' if wish.gpus <= 1 else 'are'} needed"
+        has = f"{kind.gpus or 'no'} GPU{'s' * (kind.gpus > 1)}"
+        return f"it has {has}, and {wish.gpus:g} {'are' if wish.gpus > 1 else 'is'} needed"
     if world.subnets and not set(world.zones[name]) & set(world.subnets):
         return f"offered in {', '.join(world.zones[name])}, where there is no subnet"
     return None
