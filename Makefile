@@ -14,7 +14,8 @@ LOCKED = -c requirements.lock
 IS_ROOT_LINUX = $(and $(filter Linux,$(shell uname -s)),$(filter 0,$(shell id -u)))
 
 # Programs that tests and benches run, by the Debian package that brings them.
-TEST_PROGRAMS := git:git strace:strace faketime:faketime zsh:zsh fish:fish mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs ps:procps sshd:openssh-server sudo:sudo
+TEST_PROGRAMS := git:git strace:strace faketime:faketime zsh:zsh fish:fish mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs ps:procps sshd:openssh-server sudo:sudo \
+	ssh:openssh-client debootstrap:debootstrap systemd-nspawn:systemd-container mkfs.ext4:e2fsprogs ip:iproute2 losetup:mount
 BENCH_PROGRAMS := tsp:task-spooler rsync:rsync
 
 COVERED := launcher/spec/*,launcher/plan/*,launcher/runner/*,launcher/errors.py
