@@ -2,8 +2,8 @@
 
 The deadman comes first: `bootcmd` is the earliest that cloud-init offers, before any user, any key and any
 network service, and whatever fails later, it ticks. Beside it stands a timer of systemd alone that powers off
-by force some ticks after the deadline, for an image whose Python does not start. Nothing in here is secret for
-long: the host key is replaced over the first connection.
+by force some ticks after the deadline, for an image whose Python does not start. Nothing in here is secret
+for long: the host key is replaced over the first connection.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ def _rules(birth: Birth) -> str:
     return json.dumps({**rules, "home": str(HOME), "run_as": RUN_AS, "python": PYTHON})
 
 
-# The units stand outside the order of a boot (DefaultDependencies=no): neither a boot nor a shutdown that hangs
-# can hold them up.
+# The units stand outside the order of a boot (DefaultDependencies=no): neither a boot nor a shutdown that
+# hangs can hold them up.
 
 
 def _deadman(birth: Birth) -> dict[str, str]:

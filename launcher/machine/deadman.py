@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from launcher.machine.decide import Facts, Seen, decide, is_over
-from launcher.machine.life import Life, read_life, replace, write_life
+from launcher.machine.life import Life, read_life, write_life, write_whole
 from launcher.machine.look import read_regular
 from launcher.machine.power import power_off, run
 from launcher.machine.rules import STATE, Rules, RulesError, ourselves, read_rules
@@ -49,7 +49,8 @@ def tick() -> None:
 
 def grant_lease(seconds: float) -> None:
     """Take word from home, which comes back within so many seconds, and wants as many after the last run."""
-    replace(os.path.join(STATE, _LEASE), {"until": time.time() + seconds, "seconds": seconds})
+    lease = {"until": time.time() + seconds, "seconds": seconds}
+    write_whole(os.path.join(STATE, _LEASE), json.dumps(lease))
 
 
 def start(batch: str, rules: Rules) -> None:

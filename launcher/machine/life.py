@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from launcher.machine.look import boot_id, read_regular
 
@@ -43,10 +43,10 @@ def write_life(folder: str, life: Life) -> None:
     """Keep what the next tick has to know. A full disk loses no more than that."""
     with contextlib.suppress(OSError):
         os.makedirs(folder, exist_ok=True)
-        replace(os.path.join(folder, _FILE), life._asdict())
+        write_whole(os.path.join(folder, _FILE), json.dumps(life._asdict()))
         armed = os.path.join(folder, _ARMED)
         if not os.path.exists(armed):
-            replace(armed, time.time())
+            write_whole(armed, f"{time.time():.0f}\n")
 
 
 def age_of_boot() -> float:
@@ -56,10 +56,10 @@ def age_of_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started_s
 
 
-def replace(path: str, value: Any) -> None:
-    """Write a value as JSON, whole or not at all."""
+def write_whole(path: str, text: str) -> None:
+    """Write a file, whole or not at all."""
     with open(path + ".new", "w") as file:
-        json.dump(value, file)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     os.replace(path + ".new", path)

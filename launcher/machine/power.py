@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from launcher.machine.life import replace
+from launcher.machine.life import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def power_off(reason: str, *, state: str, end_runners: Sequence[str], grace_s: f
     """
     sys.stderr.write(f"Powering off: {reason}\n")
     with contextlib.suppress(OSError):
-        replace(os.path.join(state, "reason"), reason)
+        write_whole(os.path.join(state, "reason"), reason + "\n")
     if end_runners:
         run(end_runners, timeout_s=grace_s + _STEP_TIMEOUT_S)
     run(["sync"], timeout_s=_STEP_TIMEOUT_S)

@@ -156,7 +156,12 @@ class Keeper:
     def _command(self) -> list[str]:
         binds = [f"--bind-ro={source}" for source in self._config["binds"]]
         # Nobody registers it: there may be no systemd outside. It stays in our cgroup and our network.
-        manner = ["--register=no", "--keep-unit", "--network-namespace-path=/proc/self/ns/net", "--link-journal=no"]
+        manner = [
+            "--register=no",
+            "--keep-unit",
+            "--network-namespace-path=/proc/self/ns/net",
+            "--link-journal=no",
+        ]
         name = f"--machine={self._config['name']}"
         return ["systemd-nspawn", "--quiet", "--boot", f"--directory={self._mount}", name, *manner, *binds]
 
@@ -165,11 +170,11 @@ def _serve(metadata: dict[str, str]) -> None:
     """Answer as the instance metadata service does, version 2."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:  # noqa: N802
+        def do_PUT(self) -> None:
             is_token = self.path == "/latest/api/token"
             self._answer(200 if is_token else 404, _TOKEN if is_token else "")
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             if self.headers.get("X-aws-ec2-metadata-token") != _TOKEN:
                 self._answer(401, "")
             else:

@@ -114,7 +114,9 @@ class BoxMachine:
         """Take that disk away again."""
         self._command("detach", device, volume)
 
-    def inside(self, *argv: str, user: str = "root", timeout_s: float = 30.0) -> subprocess.CompletedProcess[str]:
+    def inside(
+        self, *argv: str, user: str = "root", timeout_s: float = 30.0
+    ) -> subprocess.CompletedProcess[str]:
         """Run a program on the machine without its network, as on a console."""
         enter = ["nsenter", "--target", str(self._first_process()), "--all", "--"]
         switch = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
@@ -174,6 +176,7 @@ class BoxMachine:
                 case "done" | "failed":
                     self._answers.put(event)
         self._keeper.wait()
+        self._keeper.stdout.close()
         remove_cgroups(self.name)
         self._off.set()
         if self._on_off is not None:
@@ -183,7 +186,9 @@ class BoxMachine:
         until = time.monotonic() + _PATIENCE_S
         while not is_so():
             if time.monotonic() > until or self._off.is_set():
-                raise RuntimeError(f"{self.id}: no {what}:\n{self.console.read_text(errors='replace')[-2000:]}")
+                raise RuntimeError(
+                    f"{self.id}: no {what}:\n{self.console.read_text(errors='replace')[-2000:]}"
+                )
             time.sleep(0.02)
 
 
