@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from launcher.errors import UsageError
+from launcher.runner.lock import Lock, is_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +71,7 @@ class Record:
         attempt: the one that is under way, or that got the machine.
         machine: the id of the machine, once known.
         past: those that came to nothing, without their parameters.
+        are_results_home: whether all that the machine made has been verified at home.
         why: why it was closed.
     """
 
@@ -79,6 +81,7 @@ class Record:
     machine: str = ""
     past: tuple[Attempt, ...] = ()
     machines: tuple[str, ...] = ()
+    are_results_home: bool = False
     why: str = ""
 
     @property
@@ -103,9 +106,17 @@ class Intent:
         """Read the file, if there is one."""
         self.record = _read(self.path) if self.path.exists() else Record(batch=self.path.stem)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether a launch was begun and is neither decided nor under way: who made it was killed."""
+        is_open = self.record.state == OPEN and self.record.attempt is not None
+        return is_open and (os.name == "nt" or not is_held(str(self.path.with_suffix(".lock"))))
+
     def begin(self, attempt: Attempt) -> None:
         """Say that an attempt is about to be made; on disk when the call returns."""
-        self._write(replace(self.record, state=OPEN, attempt=attempt, machine="", why=""))
+        self._write(
+            replace(self.record, state=OPEN, attempt=attempt, machine="", are_results_home=False, why="")
+        )
 
     def refused(self, outcome: str) -> None:
         """Say that the attempt definitely bought nothing."""
@@ -118,6 +129,31 @@ class Intent:
         """Say which machine the attempt got."""
         machines = tuple(dict.fromkeys((*self.record.machines, machine)))
         self._write(replace(self.record, state=LAUNCHED, machine=machine, machines=machines))
+
+    def results_are_home(self) -> None:
+        """Say that everything that the machine made has been verified at home: it may end with its disk."""
+        self._write(replace(self.record, are_results_home=True))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes of this computer from launching for the batch, or from giving the launch up.
+
+        Raises:
+            UsageError: one of them is at it.
+        """
+        if os.name == "nt":  # where such locks are not
+            yield
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with Lock(str(self.path.with_suffix(".lock"))) as lock:
+            if not lock.try_to_take():
+                raise UsageError(
+                    f"Another launcher of this computer rents a machine for {self.path.stem} just now.",
+                    "Wait for it, or end it with Ctrl-C.",
+                )
+            if self.path.exists():
+                self.record = _read(self.path)
+            yield
 
     def close(self, why: str) -> None:
         """Say that nothing of it exists any more."""
@@ -137,10 +173,15 @@ def intent_of(home: Path, batch: str) -> Intent:
     return Intent(home / FOLDER / f"{batch}.json")
 
 
-def all_intents(home: Path) -> Iterator[Intent]:
-    """Yield the intents that were ever written here, the oldest first."""
+def read_intents(home: Path) -> tuple[tuple[Intent, ...], tuple[str, ...]]:
+    """Return the intents that were ever written here, the oldest first, and why others can't be read."""
+    found, damaged = [], []
     for path in sorted((home / FOLDER).glob("*.json")):
-        yield Intent(path)
+        try:
+            found.append(Intent(path))
+        except UsageError as error:
+            damaged.append(error.what)
+    return tuple(found), tuple(damaged)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -255,12 +255,18 @@ def launch(
     tell: Callable[[str], None],
     random: Random,
 ) -> Machine:
-    """Get a machine for a batch; see `Launcher`."""
+    """Get a machine for a batch; see `Launcher`.
+
+    Raises:
+        UsageError: another process of this computer does that.
+    """
     if not offers:
         raise LaunchError(
             "There is no offer.", "Name other types or regions in the job's machine.", attempts=()
         )
-    return Launcher(cloud_of, request, intent=intent, tell=tell, random=random).run(offers, wait_s=wait_s)
+    with intent.held():
+        launcher = Launcher(cloud_of, request, intent=intent, tell=tell, random=random)
+        return launcher.run(offers, wait_s=wait_s)
 
 
 def _already(machine: Machine) -> AlreadyRentedError:

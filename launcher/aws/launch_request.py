@@ -71,6 +71,7 @@ def make_attempt(request: LaunchRequest, offer: Offer, *, number: int, now: date
         owner=request.owner,
         version=request.version,
         market=offer.market,
+        usd_per_hour=offer.usd_per_hour,
         expires_at=expires_at,
         more=request.more_tags,
     )

@@ -46,8 +46,14 @@ def abandon(cloud_of: Callable[[str], Cloud], intent: Intent, *, why: str) -> tu
         ids of what is still there; the intent stays open then.
 
     Raises:
+        UsageError: another process of this computer launches for it.
         AwsError: AWS can't be asked, or refuses.
     """
+    with intent.held():
+        return _abandon(cloud_of, intent, why=why)
+
+
+def _abandon(cloud_of: Callable[[str], Cloud], intent: Intent, *, why: str) -> tuple[str, ...]:
     attempt = intent.record.attempt
     was_reached = bool(intent.record.machine)
     machine = find_launched(cloud_of, intent)

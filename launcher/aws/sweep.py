@@ -83,5 +83,5 @@ def _keys(cloud: Cloud, owner: str | None) -> tuple[tuple[Small, ...], tuple[str
         rows = cloud.call("ec2", "DescribeKeyPairs", Filters=tags.filters(owner=owner))["KeyPairs"]
     except AwsDeniedError as error:
         return (), (f"key pairs: {error.what}",)
-    found = (Small("key", row["KeyPairId"], cloud.region, tags.from_aws(row.get("Tags"))) for row in rows)
+    found = (Small("key", row["KeyName"], cloud.region, tags.from_aws(row.get("Tags"))) for row in rows)
     return tuple(found), ()

@@ -15,6 +15,7 @@ EXPIRES = "launcher:expires"
 VERSION = "launcher:version"
 MARKET = "launcher:market"
 KEEP = "launcher:keep"
+PRICE = "launcher:usd-per-hour"
 HOST_KEY = "launcher:hostkey"
 ATTEMPT = "launcher:attempt"  # the token of the launch
 ENVIRONMENT = "launcher:env"
@@ -22,7 +23,14 @@ MINE = {"Name": "tag:app", "Values": [APP]}
 
 
 def machine_tags(
-    *, batch: str, owner: str, version: str, market: str, expires_at: datetime, more: Mapping[str, str]
+    *,
+    batch: str,
+    owner: str,
+    version: str,
+    market: str,
+    usd_per_hour: float,
+    expires_at: datetime,
+    more: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the tags of a machine and of what is made with it."""
     return {
@@ -33,6 +41,7 @@ def machine_tags(
         EXPIRES: expires_at.astimezone(UTC).isoformat(timespec="seconds"),
         VERSION: version,
         MARKET: market,
+        PRICE: f"{usd_per_hour:.4f}",
         **more,
     }
 

@@ -29,6 +29,8 @@ COMMANDS = {
     "compare": Command("compare", "Compare variants over their repeats: mean, deviation, interval."),
     "stop": Command("stop", "Cancel a batch or some of its runs, cleanly."),
     "resume": Command("resume", "Go on with a batch that was stopped or interrupted."),
+    "ps": Command("ps", "List every machine and disk of mine on AWS, its price and its deadline."),
+    "reap": Command("reap", "End what is left on AWS and should not be; asks first."),
     "clean": Command("clean", "Remove old batches; asks first."),
     "iam-policy": Command("iam_policy", "Print the smallest AWS policy with which launcher works."),
     "init": Command("init", "Start a project: an example job, its script, settings."),

@@ -41,7 +41,7 @@ def offers(
     ]
 
 
-def request(fake: FakeEc2, batch: str = BATCH) -> LaunchRequest:
+def request(fake: FakeEc2, batch: str = BATCH, owner: str = "me") -> LaunchRequest:
     group = fake.default_group()
 
     host_key = uuid.uuid4()
@@ -51,7 +51,7 @@ def request(fake: FakeEc2, batch: str = BATCH) -> LaunchRequest:
 
     return LaunchRequest(
         batch=batch,
-        owner="me",
+        owner=owner,
         version="1",
         disk_gb=20,
         image=lambda offer: Image(seeds.image_id(offer.region), "/dev/sda1", 15, "ubuntu", "test"),
@@ -70,10 +70,11 @@ def try_launch(
     wait_s: float = 0.0,
     said: list[str] | None = None,
     batch: str = BATCH,
+    owner: str = "me",
 ) -> Machine:
     return launch(
         cloud.in_region,
-        request(fake, batch),
+        request(fake, batch, owner),
         offers(fake) if wanted is None else wanted,
         intent=intent_of(home, batch),
         wait_s=wait_s,
