@@ -40,6 +40,7 @@ _AGAIN_S = 1.0
 _KEEPALIVE_S = 20
 _LAST_WORDS_S = 2.0
 _LAST_WORDS_BYTES = 2000
+_LAST_LINES = 3
 # Half the processor time of the default on both ends.
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
@@ -162,7 +163,7 @@ class ChannelPipe:
             while len(said) < _LAST_WORDS_BYTES and (piece := self._channel.recv_stderr(_LAST_WORDS_BYTES)):
                 said += piece
         lines = said.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
+        return "; ".join(line.strip() for line in lines[-_LAST_LINES:])
 
     def close(self) -> None:
         """Close the streams."""
@@ -277,6 +278,7 @@ def _greet(
     transport.banner_timeout = timeout_s
     try:
         transport.start_client(timeout=timeout_s)
+        shown = _key_of(transport)  # after a timeout, of which paramiko says nothing, there is none
     except paramiko.ssh_exception.IncompatiblePeer as error:
         raise HostKeyError(
             f"{address} shows no host key of the kind that is known: {error}.", _IF_CHANGED
@@ -286,7 +288,7 @@ def _greet(
             f"{address} does not answer as an SSH server: {str(error) or 'it hung up'}.",
             "Is this the right port?",
         ) from error
-    if _key_of(transport) not in keys:
+    if shown not in keys:
         raise HostKeyError(
             f"The host key of {address} is not the one that is known: it may be another computer.",
             _IF_CHANGED,

@@ -52,9 +52,9 @@ class HostKeys:
 
     def keys_of(self, address: Address) -> tuple[PublicKey, ...]:  # noqa: ARG002 - the machine has this file
         """Return all pinned keys."""
-        return self.keys()
+        return self.pinned()
 
-    def keys(self) -> tuple[PublicKey, ...]:
+    def pinned(self) -> tuple[PublicKey, ...]:
         """Return all pinned keys."""
         try:
             lines = self.path.read_text("ascii").splitlines()
