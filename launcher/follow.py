@@ -44,14 +44,19 @@ def follow(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
     boot_id: str | None,
+    refresh: Callable[[], None] = lambda: None,
 ) -> BatchRecord:
     """Show a batch until nothing more will happen to it by itself.
+
+    Args:
+        refresh: brings home what is new of a batch on another computer.
 
     Returns:
         the batch as it was seen last.
     """
     with screen:
         while True:
+            refresh()
             began = clock()
             batch = read_batch(folder, now=now(), boot_id=boot_id)
             screen.show(View(batch, now(), read_details(batch)))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from launcher.errors import NodeError
 from launcher.nodes.runner_zip import runner_zip
 from launcher.results.batch import read_batch
-from launcher.results.files import read_end
+from launcher.results.files import parse_object, read_end
+from launcher.results.life import count_requests
 from launcher.runner import names
-from launcher.runner.requests import pending_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from launcher.nodes.node import Node
     from launcher.results.records import BatchRecord
 
+HOME_ONLY = (names.PLACE, names.SEEN)
 _REQUEST_TIMEOUT_S = 60.0
 _INSTALL_TIMEOUT_S = 3600.0
 _START_TIMEOUT_S = 30.0
@@ -37,8 +39,7 @@ def start_runner(node: Node, batch_id: str, *, only_requests: bool = False) -> N
     """
     batch = _batch_on(node, batch_id)
     flags = ["--only-requests"] if only_requests else []
-    argv = [*_runner(node), "run", str(batch), *flags, "--python", node.python]
-    node.start(argv, log=batch / names.RUNNER_LOG)
+    node.start([*_start_argv(node, batch), *flags], log=batch / names.RUNNER_LOG)
 
 
 def wait_for_runner(
@@ -48,16 +49,21 @@ def wait_for_runner(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
     boot_id: str | None,
+    refresh: Callable[[], None] = lambda: None,
 ) -> BatchRecord:
     """Wait until the runner has taken up a batch and what was asked of it; its states are true from then on.
+
+    Args:
+        refresh: brings home what is new of a batch on another computer.
 
     Raises:
         NodeError: no runner came to life.
     """
     until = clock() + _START_TIMEOUT_S
     while True:
+        refresh()
         record = read_batch(batch, now=now(), boot_id=boot_id)
-        if record.runner.started and not any(True for _ in pending_requests(str(batch))):
+        if record.runner.started and not count_requests(str(batch)):
             return record
         if record.runner.alive:
             until = clock() + _START_TIMEOUT_S
@@ -87,11 +93,31 @@ def resume(node: Node, batch_id: str, *, environments: Collection[str], failed: 
     start_runner(node, batch_id)
 
 
+def leave_start(node: Node, batch_id: str) -> None:
+    """Leave in a batch how its runner is started, for who starts it again while the client is away."""
+    batch = _batch_on(node, batch_id)
+    argv = _start_argv(node, batch)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, names.START).write_text(json.dumps({"argv": argv}), "ascii")
+        node.send(Path(folder), to=batch)
+
+
+def look_at_batch(node: Node, batch_id: str) -> dict[str, Any]:
+    """Return what only the node knows of a batch: whether its runner lives, what it has to hear, the time."""
+    done = node.run(
+        [*runner_argv(node), "look", str(_batch_on(node, batch_id))], timeout_s=_REQUEST_TIMEOUT_S
+    )
+    seen = parse_object(done.stdout) if not done.exit_code else None
+    if seen is None:
+        raise NodeError(f"{batch_id} is not on its node any more.", "Its results so far are at home.")
+    return seen
+
+
 def install_environment(node: Node, batch_id: str, *, sha256: str) -> None:
     """Install a job's environment on the node, once per content of its requirements."""
     requirements = _batch_on(node, batch_id) / names.ENVIRONMENTS / f"{sha256}.txt"
     argv = ["install", str(node.home), sha256, str(requirements), "--python", node.python]
-    done = node.run([*_runner(node), *argv], timeout_s=_INSTALL_TIMEOUT_S)
+    done = node.run([*runner_argv(node), *argv], timeout_s=_INSTALL_TIMEOUT_S)
     if done.exit_code:
         cause = _cause((done.stderr or done.stdout).decode(errors="replace"))
         raise NodeError(
@@ -109,7 +135,7 @@ def _cause(said: str) -> str:
 
 
 def _request(node: Node, *arguments: str) -> None:
-    done = node.run([*_runner(node), *arguments], timeout_s=_REQUEST_TIMEOUT_S)
+    done = node.run([*runner_argv(node), *arguments], timeout_s=_REQUEST_TIMEOUT_S)
     if done.exit_code:
         message = done.stderr.decode(errors="replace").strip().splitlines()
         raise NodeError(f"The request was not taken: {message[-1] if message else 'no output'}", "Try again.")
@@ -125,7 +151,11 @@ def _batch_on(node: Node, batch_id: str) -> PurePath:
     return node.home / names.BATCHES / batch_id
 
 
-def _runner(node: Node) -> list[str]:
+def _start_argv(node: Node, batch: PurePath) -> list[str]:
+    return [*runner_argv(node), "run", str(batch), "--python", node.python]
+
+
+def runner_argv(node: Node) -> list[str]:
     """Return the start of every command to the runner, which is brought to the node where it is not there."""
     content = runner_zip()
     name = f"{hashlib.sha256(content).hexdigest()[:16]}.pyz"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from launcher.freeze import freeze, take_away
 from launcher.runner import names
-from launcher.steer import install_environment, start_runner
+from launcher.steer import HOME_ONLY, install_environment, leave_start, start_runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,18 +41,23 @@ def submit(
         the batch folder at home.
     """
     batch = freeze(draft, home=home, now=now, random=random)
-    with target.acquire(draft.plan) as node:
-        try:
+    is_there = False
+    try:
+        with target.acquire(draft.plan, batch=batch) as node:
             _bring(batch, draft, node=node, tell=tell)
-        except BaseException:
+            is_there = True
+            start_runner(node, batch.name)
+    except BaseException:
+        if not is_there:  # else its runner may have been started, whatever was heard of it
             take_away(batch)
-            raise
-        start_runner(node, batch.name)
+        raise
     return batch
 
 
 def _bring(batch: Path, draft: Draft, *, node: Node, tell: Callable[[str], None]) -> None:
-    node.send(batch, to=node.home / names.BATCHES / batch.name)
+    node.send(batch, to=node.home / names.BATCHES / batch.name, exclude=HOME_ONLY)
+    if (batch / names.PLACE).exists():
+        leave_start(node, batch.name)
     for sha256 in draft.requirements:
         tell(f"environment {sha256[:8]}: installing it, where it is not there yet")
         install_environment(node, batch.name, sha256=sha256)

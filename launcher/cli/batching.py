@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from launcher.settings.known import Settings
     from launcher.targets.target import Target
 
-_PLACES = ("local", "ec2")
-_LATER = ("ssh",)
+_PLACES = ("local", "ec2", "ssh:HOST")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +77,8 @@ def _make_target(settings: Settings, home: Path) -> Target:
         from launcher.cli.renting import make_ec2_target  # boto is a third of a second
 
         return make_ec2_target(settings)
-    if on.split(":", maxsplit=1)[0] in _LATER:
-        raise UsageError(f"--on {on} does not work yet.", "Use --on local.")
+    if on.startswith("ssh:"):
+        from launcher.targets.ssh import SshTarget
+
+        return SshTarget(on)
     raise UsageError(f"There is no place {on!r}.", f"Write one of: {', '.join(_PLACES)}.")

@@ -5,30 +5,118 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from launcher import steer
 from launcher.cli.here import boot_id, columns, now
+from launcher.errors import ResultsNotSafeError
 from launcher.follow import LiveScreen, PlainScreen, follow
-from launcher.nodes.local import LocalNode
+from launcher.pull import News, Puller
 from launcher.report.status import status_text
 from launcher.results.details import read_details
 from launcher.runner import names
+from launcher.targets.places import is_elsewhere, node_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from launcher.follow import Screen
+    from launcher.nodes.node import Node
+    from launcher.pull import Pulled
     from launcher.results.records import BatchRecord
 
 _SECOND_CTRL_C_S = 2.0
+_SHOWN = 3
 
 
-def wait_for_runner(batch: Path) -> BatchRecord:
-    """Wait until a batch is in its runner's hands, and what was asked of it is done."""
-    return steer.wait_for_runner(batch, now=now, clock=time.monotonic, sleep=time.sleep, boot_id=boot_id())
+class Watch:
+    """A batch, wherever it runs: what is new there comes home when one looks.
+
+    Args:
+        node: where it runs.
+        news: brings home what is new there; None where it runs in place.
+    """
+
+    def __init__(self, batch: Path, node: Node, news: News | None) -> None:
+        self.batch, self.node = batch, node
+        self._news = news
+
+    def refresh(self) -> None:
+        """Bring home what is new, unless that was done a moment ago."""
+        if self._news is not None:
+            self._news.refresh()
+
+    def wait_for_runner(self) -> BatchRecord:
+        """Wait until the batch is in its runner's hands, and what was asked of it is done."""
+        return steer.wait_for_runner(
+            self.batch,
+            now=now,
+            clock=time.monotonic,
+            sleep=time.sleep,
+            boot_id=boot_id(),
+            refresh=self.refresh_at_once,
+        )
+
+    def refresh_at_once(self) -> None:
+        """Bring home what is new."""
+        if self._news is not None:
+            self._news.refresh(at_once=True)
+
+    def follow(self) -> BatchRecord:
+        """Show the batch until nothing more will happen to it by itself."""
+        return follow(
+            self.batch,
+            screen=_screen(),
+            now=now,
+            clock=time.monotonic,
+            sleep=time.sleep,
+            boot_id=boot_id(),
+            refresh=self.refresh,
+        )
+
+    def finish(self) -> None:
+        """Bring home what is left.
+
+        Raises:
+            ResultsNotSafeError: something is still not at home.
+        """
+        if self._news is not None:
+            tell_pulled(self.batch, self._news.finish(time.sleep))
+
+
+@contextmanager
+def watching(batch: Path) -> Iterator[Watch]:
+    """Reach the node that a batch runs on, for as long as one looks at it."""
+    with node_of(batch) as node:
+        news = (
+            News(Puller(node, batch, now=now), clock=time.monotonic, tell=_tell)
+            if is_elsewhere(batch)
+            else None
+        )
+        yield Watch(batch, node, news)
+
+
+def tell_pulled(batch: Path, pulled: Pulled) -> None:
+    """Say what did not come as it should.
+
+    Raises:
+        ResultsNotSafeError: something that finished runs left is not at home.
+    """
+    for path in pulled.beside[:_SHOWN]:
+        _tell(f"note: {path} stands beside a file that was changed here")
+    for path, reason in pulled.refused[:_SHOWN]:
+        _tell(f"note: not taken: {path!r}: {reason}")
+    if not pulled.is_safe:
+        first = pulled.missing[0]
+        raise ResultsNotSafeError(
+            f"{len(pulled.missing):,} files of {batch.name} are not at home; the first is {first.path}: "
+            f"{first.reason}.",
+            f"Try again: launcher pull {batch.name}",
+        )
 
 
 def follow_to_exit_code(batch: Path, *, is_new: bool = False) -> int:
@@ -38,23 +126,27 @@ def follow_to_exit_code(batch: Path, *, is_new: bool = False) -> int:
         0 when every run succeeded, or when it was left running; else 1.
     """
     try:
-        if is_new:
-            wait_for_runner(batch)
-        last = _follow(batch)
+        with watching(batch) as watch:
+            if is_new:
+                watch.wait_for_runner()
+            last = watch.follow()
+            click.echo(status_text(last, now=now(), details=read_details(last), columns=columns()), nl=False)
+            watch.finish()
     except KeyboardInterrupt:
         return _let_go(batch)
-    click.echo(status_text(last, now=now(), details=read_details(last), columns=columns()), nl=False)
     return 0 if last.state == names.SUCCEEDED else 1
-
-
-def _follow(batch: Path) -> BatchRecord:
-    return follow(batch, screen=_screen(), now=now, clock=time.monotonic, sleep=time.sleep, boot_id=boot_id())
 
 
 def _screen() -> Screen:
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return LiveScreen()
-    return PlainScreen(lambda line: click.echo(line, err=True))
+    return PlainScreen(_tell)
+
+
+def _tell(line: str) -> None:
+    from launcher.report.text import clean
+
+    click.echo(clean(line), err=True)
 
 
 def _let_go(batch: Path) -> int:
@@ -69,7 +161,9 @@ def _let_go(batch: Path) -> int:
 
 def _stop(batch: Path) -> int:
     click.echo("Stopping; runs get 10 s to end.", err=True)
-    steer.cancel(LocalNode(batch.parent.parent), batch.name)
-    _follow(batch)
+    with watching(batch) as watch:
+        steer.cancel(watch.node, batch.name)
+        watch.follow()
+        watch.finish()
     click.echo(f"Stopped. Go on: launcher resume {batch.name}", err=True)
     return 130

@@ -26,6 +26,7 @@ COMMANDS = {
     "status": Command("status", "Show runs, epochs, losses and time to go."),
     "attach": Command("attach", "Watch a batch that was left alone."),
     "logs": Command("logs", "Show or follow the log of a run."),
+    "pull": Command("pull", "Bring results home now."),
     "compare": Command("compare", "Compare variants over their repeats: mean, deviation, interval."),
     "stop": Command("stop", "Cancel a batch or some of its runs, cleanly."),
     "resume": Command("resume", "Go on with a batch that was stopped or interrupted."),

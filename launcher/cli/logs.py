@@ -12,6 +12,7 @@ import click
 from launcher.cli.options import complete_run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _EVERY_S = 0.2
@@ -29,12 +30,20 @@ def command(run: str, follow: bool) -> None:
     """
     from launcher.cli.here import home_or_fail
     from launcher.results.find import find_run
+    from launcher.targets.places import is_elsewhere
 
     found = find_run(home_or_fail(), run)
-    _copy_log(found.batch, found.run, follow=follow)
+    if not follow or not is_elsewhere(found.batch):
+        _copy_log(found.batch, found.run, follow=follow)
+        return
+    from launcher.cli.following import watching
+
+    with watching(found.batch) as watch:
+        watch.refresh_at_once()
+        _copy_log(found.batch, found.run, follow=True, refresh=watch.refresh)
 
 
-def _copy_log(batch: Path, run: str, *, follow: bool) -> None:
+def _copy_log(batch: Path, run: str, *, follow: bool, refresh: Callable[[], None] = lambda: None) -> None:
     from launcher.results.log import LogTail
     from launcher.runner import names
 
@@ -48,6 +57,7 @@ def _copy_log(batch: Path, run: str, *, follow: bool) -> None:
         if is_over:
             return
         time.sleep(_EVERY_S)
+        refresh()
 
 
 class _Pipe:

@@ -49,7 +49,9 @@ def job_options(function: F) -> F:
     return _add(
         function,
         files_options,
-        click.option("--on", metavar="PLACE", help="Where to run: local (default), ec2."),
+        click.option(
+            "--on", metavar="PLACE", help="Where to run: local (default), ec2, ssh:[user@]host[:port]."
+        ),
         click.option("--needed", is_flag=True, help="Leave out runs that have succeeded before, unchanged."),
         click.option("--slots", type=click.IntRange(1), help="How many runs at a time."),
         click.option("--cpu", is_flag=True, help="Use no GPU, also where a job asks for one."),

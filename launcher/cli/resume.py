@@ -24,9 +24,8 @@ def command(batch: str | None, failed: bool, detach: bool) -> int:
     Example:
       launcher resume --failed
     """
-    from launcher.cli.following import follow_to_exit_code, wait_for_runner
+    from launcher.cli.following import follow_to_exit_code, watching
     from launcher.cli.here import boot_id, home_or_fail, now
-    from launcher.nodes.local import LocalNode
     from launcher.results.batch import read_batch
     from launcher.results.find import find_batch
     from launcher.results.plan_file import read_environments
@@ -34,14 +33,16 @@ def command(batch: str | None, failed: bool, detach: bool) -> int:
 
     home = home_or_fail()
     folder = find_batch(home, batch)
-    record = read_batch(folder, now=now(), boot_id=boot_id())
-    if not _has_work(record, failed=failed):
-        click.echo(_nothing_to_do(record), err=True)
-        return 0
-    resume(LocalNode(home), folder.name, environments=read_environments(folder), failed=failed)
+    with watching(folder) as watch:
+        watch.refresh_at_once()
+        record = read_batch(folder, now=now(), boot_id=boot_id())
+        if not _has_work(record, failed=failed):
+            click.echo(_nothing_to_do(record), err=True)
+            return 0
+        resume(watch.node, folder.name, environments=read_environments(folder), failed=failed)
+        watch.wait_for_runner()
     if not detach:
-        return follow_to_exit_code(folder, is_new=True)
-    wait_for_runner(folder)
+        return follow_to_exit_code(folder)
     click.echo(folder.name)
     return 0
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from launcher.cli.following import Watch
     from launcher.results.records import BatchRecord
 
 _EVERY_S = 0.1
@@ -70,30 +71,32 @@ def _find_one(home: Path, word: str) -> tuple[Path, str | None]:
 
 
 def _stop(batch: Path, runs: set[str]) -> None:
-    from launcher.cli.following import wait_for_runner
-    from launcher.nodes.local import LocalNode
+    from launcher.cli.following import watching
     from launcher.steer import cancel
 
-    wanted = sorted(
-        run.id for run in _read(batch).runs if run.state in _TO_STOP and run.id in (runs or {run.id})
-    )
-    if not wanted:
-        click.echo(f"Nothing to stop in {batch.name}: it has ended.", err=True)
-        return
-    cancel(LocalNode(batch.parent.parent), batch.name, runs=wanted if runs else ())
-    wait_for_runner(batch)
-    _wait_until_ended(batch, wanted)
+    with watching(batch) as watch:
+        watch.refresh_at_once()
+        wanted = sorted(
+            run.id for run in _read(batch).runs if run.state in _TO_STOP and run.id in (runs or {run.id})
+        )
+        if not wanted:
+            click.echo(f"Nothing to stop in {batch.name}: it has ended.", err=True)
+            return
+        cancel(watch.node, batch.name, runs=wanted if runs else ())
+        watch.wait_for_runner()
+        _wait_until_ended(watch, wanted)
     click.echo(f"stopped {batch.name}" + (f": {', '.join(wanted)}" if runs else ""))
 
 
-def _wait_until_ended(batch: Path, runs: Collection[str]) -> None:
-    wanted, until = set(runs), time.monotonic() + _PATIENCE_S
+def _wait_until_ended(watch: Watch, runs: Collection[str]) -> None:
+    batch, wanted, until = watch.batch, set(runs), time.monotonic() + _PATIENCE_S
     while any(run.state in _TO_STOP for run in _read(batch).runs if run.id in wanted):
         if time.monotonic() > until:
             raise NodeError(
                 f"{batch.name} has not ended after {_PATIENCE_S:g} s.", "Look again: launcher status."
             )
         time.sleep(_EVERY_S)
+        watch.refresh()
 
 
 def _read(batch: Path) -> BatchRecord:

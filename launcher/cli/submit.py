@@ -31,7 +31,7 @@ def command(detach: bool, only_plan: bool, yes: bool, as_json: bool, **asked: An
       launcher submit jobs/sonar.yaml --set repeats=3 --set params.epochs=20 --detach
     """
     from launcher.cli.batching import prepare
-    from launcher.cli.following import follow_to_exit_code, wait_for_runner
+    from launcher.cli.following import follow_to_exit_code, watching
     from launcher.cli.here import now
     from launcher.cli.plan import show_plan
     from launcher.settings.home import make_home
@@ -59,7 +59,8 @@ def command(detach: bool, only_plan: bool, yes: bool, as_json: bool, **asked: An
     )
     if not detach:
         return follow_to_exit_code(batch, is_new=True)
-    wait_for_runner(batch)
+    with watching(batch) as watch:
+        watch.wait_for_runner()
     click.echo(batch.name)
     return 0
 

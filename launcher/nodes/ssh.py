@@ -25,15 +25,22 @@ class SshNode:
         home: the folder `.launcher` there.
         python: the interpreter for runner and jobs there.
         run_as: another user there, who owns home; the one that logs in may become it by sudo.
+        peer: our program there, where it was started already.
     """
 
     def __init__(
-        self, connection: Connection, *, home: PurePosixPath, python: str, run_as: str | None = None
+        self,
+        connection: Connection,
+        *,
+        home: PurePosixPath,
+        python: str,
+        run_as: str | None = None,
+        peer: Peer | None = None,
     ) -> None:
         self.home = home
         self.python = python
         self._connection, self._run_as = connection, run_as
-        self._peer: Peer | None = None
+        self._peer = peer
         self._fetchers: dict[tuple[str, Path], Fetcher] = {}
 
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:

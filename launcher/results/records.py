@@ -52,7 +52,10 @@ class JobRecord(NamedTuple):
 
 
 class RunnerRecord(NamedTuple):
-    """What is known of a runner. `gone` says why it counts as dead; it is empty while the runner lives."""
+    """What is known of a runner. `gone` says why it counts as dead; it is empty while the runner lives.
+
+    `seen_at` is when that was seen, of a batch on another computer.
+    """
 
     started: bool
     alive: bool
@@ -60,6 +63,7 @@ class RunnerRecord(NamedTuple):
     version: str | None
     heartbeat_at: str | None
     gone: str
+    seen_at: str | None = None
 
 
 class BatchRecord(NamedTuple):

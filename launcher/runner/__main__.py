@@ -3,6 +3,7 @@
     python -I -S runner.pyz run BATCH [--only-requests] [--python PATH] [--grace SECONDS]
     python -I -S runner.pyz cancel BATCH [RUN...]
     python -I -S runner.pyz resume BATCH [RUN...] [--failed]
+    python -I -S runner.pyz look BATCH
     python -I -S runner.pyz install HOME SHA256 REQUIREMENTS [--python PATH]
 
 Exit codes: 0 done, or another runner is at work; 2 the batch can't be executed; 1 a bug.
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING
 
 from launcher.runner import names, processes
 from launcher.runner.batch import Batch, BatchError, utc_now
-from launcher.runner.disk import Disk, Journal
+from launcher.runner.disk import Disk, Journal, to_json
 from launcher.runner.install import install
 from launcher.runner.lock import Lock
+from launcher.runner.look import look
 from launcher.runner.loop import Loop, write_heartbeat
 from launcher.runner.manifest import write_manifest
 from launcher.runner.recovery import take_over
@@ -46,7 +48,9 @@ def main(arguments: Sequence[str]) -> int:
     except BatchError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    if wanted.command == "run":
+    if wanted.command == "look":
+        print(to_json(look(batch.folder)).decode())  # noqa: T201 - this is the answer
+    elif wanted.command == "run":
         execute(batch, python=wanted.python, grace_s=wanted.grace, only_requests=wanted.only_requests)
     else:
         failed = getattr(wanted, "failed", False)
@@ -112,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--only-requests", action="store_true")
     run.add_argument("--python", default=sys.executable)
     run.add_argument("--grace", type=float, default=_GRACE_S)
+    commands.add_parser("look").add_argument("batch")
     environment = commands.add_parser("install")
     for name in ("home", "sha256", "requirements"):
         environment.add_argument(name)

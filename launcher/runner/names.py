@@ -22,6 +22,9 @@ MANIFEST = "manifest.json"
 REQUESTS = "requests"
 BALLAST = ".ballast"  # there as long as a runner has not tidied up behind itself
 RUNS = "runs"
+START = "start.json"  # {"argv": [...]}: how its runner is started again, where the client may be away
+PLACE = "place.json"  # at home only: where the batch runs, if not here
+SEEN = "seen.json"  # at home only: what was seen there when its files were last fetched
 
 # In a run
 RUN = "run.json"

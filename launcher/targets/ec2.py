@@ -9,6 +9,7 @@ from launcher.targets.ec2_fleet import find_fleet
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from launcher.nodes.node import Node
     from launcher.plan.values import Fleet, MachineNeeds, Plan
@@ -27,7 +28,7 @@ class Ec2Target:
         """Return what could be rented; buys nothing, and works offline from a table."""
         return find_fleet(needs, self._market)
 
-    def acquire(self, plan: Plan) -> AbstractContextManager[Node]:  # noqa: ARG002 - so far nothing is rented
+    def acquire(self, plan: Plan, *, batch: Path) -> AbstractContextManager[Node]:  # noqa: ARG002 - so far
         """Refuse.
 
         Raises:

@@ -37,7 +37,7 @@ class LocalTarget:
         return Fleet(gpus=len(find_gpus(os.environ)), interpreter_hash=hash_interpreter())
 
     @contextmanager
-    def acquire(self, plan: Plan) -> Iterator[Node]:  # noqa: ARG002 - any plan runs here
+    def acquire(self, plan: Plan, *, batch: Path) -> Iterator[Node]:  # noqa: ARG002 - any plan runs here
         """Give this computer."""
         yield LocalNode(self._home)
 

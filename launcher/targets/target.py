@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from launcher.nodes.node import Node
     from launcher.plan.values import Fleet, MachineNeeds, Plan
@@ -21,5 +22,9 @@ class Target(Protocol):
     def fleet(self, needs: MachineNeeds) -> Fleet:
         """Return what exists now and could be had for these needs, as the plan must know it; buys nothing."""
 
-    def acquire(self, plan: Plan) -> AbstractContextManager[Node]:
-        """Give a node for a plan; on leaving it is released as the plan says."""
+    def acquire(self, plan: Plan, *, batch: Path) -> AbstractContextManager[Node]:
+        """Give a node for a plan; on leaving it is released as the plan says.
+
+        Args:
+            batch: its folder at home; the target leaves there, in place.json, how the node is found again.
+        """

@@ -45,7 +45,7 @@ def test_the_fleet_is_the_gpus_that_may_be_seen(
 def test_the_node_is_this_computer_and_its_interpreter(tmp_path: Path) -> None:
     target: Target = LocalTarget(tmp_path)
 
-    with target.acquire(PLAN) as node:
+    with target.acquire(PLAN, batch=tmp_path) as node:
         assert isinstance(node, LocalNode)
         assert (node.home, node.python) == (tmp_path, sys.executable)
 

@@ -1,0 +1,236 @@
+"""Bring a batch home from the node that it runs on: what is new while it runs, all of it when it has ended.
+
+The code stays there, and so does the work of runs that have not ended. Of every run that has, each file is
+compared with the hash that the runner wrote down; what is not home yet is said by name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from launcher.errors import (
+    HostileNodeError,
+    HostKeyError,
+    NodeError,
+    RefusedError,
+    SshAuthenticationError,
+)
+from launcher.results.left import Missing, find_missing, read_left
+from launcher.results.plan_file import read_plan
+from launcher.results.states import read_states
+from launcher.runner import names
+from launcher.runner.lock import Lock
+from launcher.steer import HOME_ONLY, look_at_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from launcher.nodes.node import Node
+
+_LOCK = ".pull.lock"
+_STAYS = (
+    *HOME_ONLY,
+    _LOCK,
+    names.CODE,
+    names.ENVIRONMENTS,
+    names.START,
+    names.RUNNER_LOCK,
+    names.REQUESTS,
+    names.BALLAST,
+    ".spares",
+    "*.new",
+    f"{names.RUNS}/*/*.new",
+    f"{names.RUNS}/*/{names.WORK}",
+)
+_EVERY_S = 3.0
+_SHARE = 0.1  # of the time at most goes into looking for news
+_PATIENCE_S = 60.0
+_FATAL = (HostileNodeError, HostKeyError, SshAuthenticationError)
+_HAS_NO_LOCKS = os.name == "nt"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What one look at the node brought.
+
+    Attributes:
+        paths: files that are new or changed at home.
+        size_bytes: how many bytes had to travel.
+        beside: files that stand beside ones that were changed at home.
+        refused: what was not taken, and why.
+        missing: what ended runs left and home does not have yet.
+        is_alive: whether the runner lived, by its own computer.
+        ended: how many runs have ended.
+    """
+
+    paths: tuple[str, ...] = ()
+    size_bytes: int = 0
+    beside: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    missing: tuple[Missing, ...] = ()
+    is_alive: bool = False
+    ended: int = 0
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether all that ended runs left is at home, byte for byte."""
+        return not self.missing
+
+
+class Puller:
+    """One batch and its node; what was found before is remembered, so that news cost little.
+
+    Args:
+        node: where the batch runs.
+        batch: its folder at home.
+        now: the time, UTC.
+    """
+
+    def __init__(self, node: Node, batch: Path, *, now: Callable[[], datetime]) -> None:
+        self._node, self._batch, self._now = node, batch, now
+        self._there = node.home / names.BATCHES / batch.name
+        self._verified: dict[str, Any] = {}
+        self._refused: dict[str, str] = {}
+        self._plan = (names.PLAN,) if (batch / names.PLAN).exists() else ()
+
+    def pull(self, *, tell: Callable[[int, int], None] | None = None) -> Pulled | None:
+        """Bring home what is new; None where somebody else is doing that right now.
+
+        Args:
+            tell: takes how many bytes have travelled, and how many will.
+
+        Raises:
+            NodeError: the node could not be reached, or did not do what it should.
+        """
+        with Lock(str(self._batch / _LOCK)) as lock:
+            if not _HAS_NO_LOCKS and not lock.try_to_take():
+                return None
+            return self._pull(tell)
+
+    def _pull(self, tell: Callable[[int, int], None] | None) -> Pulled:
+        # The runner first: what a dead one left cannot change while it is fetched.
+        seen = look_at_batch(self._node, self._batch.name)
+        paths, size_bytes, beside = self._fetch((*_STAYS, f"{names.RUNS}/*/{names.OUTPUTS}"), tell)
+        left = read_left(self._batch)
+        if any(self._verified.get(run) != files for run, files in left.items()):
+            more = self._fetch((*_STAYS, *self._open_outputs()), tell)
+            paths, size_bytes, beside = paths + more[0], size_bytes + more[1], beside + more[2]
+        missing = self._verify(left)
+        self._remember(seen)
+        return Pulled(
+            paths,
+            size_bytes,
+            beside,
+            tuple(self._refused.items()),
+            missing,
+            bool(seen.get("is_alive")),
+            len(left),
+        )
+
+    def _fetch(
+        self, exclude: Sequence[str], tell: Callable[[int, int], None] | None
+    ) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
+        try:
+            moved = self._node.fetch(self._there, to=self._batch, exclude=(*exclude, *self._plan), tell=tell)
+        except RefusedError as error:
+            self._refused.update(error.refused)
+            return (), 0, ()
+        return moved.paths, moved.size_bytes, moved.beside
+
+    def _open_outputs(self) -> Sequence[str]:
+        """Return the outputs that runs may still write to."""
+        states = read_states(str(self._batch), [str(run["id"]) for run in read_plan(self._batch)["runs"]])
+        going = (run for run, state in states.items() if state.get("state") in names.OPEN)
+        return [f"{names.RUNS}/{run}/{names.OUTPUTS}" for run in going]
+
+    def _verify(self, left: dict[str, Any]) -> tuple[Missing, ...]:
+        missing: list[Missing] = []
+        for run, files in left.items():
+            if self._verified.get(run) == files:
+                continue
+            found = tuple(find_missing(self._batch, run, files))
+            missing += found
+            if not found:
+                self._verified[run] = files
+        return tuple(missing)
+
+    def _remember(self, seen: dict[str, Any]) -> None:
+        write_seen(self._batch, {**seen, "pulled_at": self._now().isoformat(timespec="microseconds")})
+
+
+def write_seen(batch: Path, seen: dict[str, Any]) -> None:
+    """Write down what was seen of a batch where it runs; it is judged by that until somebody looks again.
+
+    Args:
+        seen: `pulled_at`, by our clock; `at`, by the node's; `is_alive`, whether its runner lives, None where
+            only its files could be looked at; `requests`, how many it has not carried out.
+    """
+    new = batch / f"{names.SEEN}.{os.getpid()}"
+    new.write_text(json.dumps(seen), "ascii")
+    new.replace(batch / names.SEEN)
+
+
+class News:
+    """Pull now and then, and go on through a network that comes and goes.
+
+    Args:
+        tell: takes a line when the node is lost, and when it is back.
+    """
+
+    def __init__(
+        self,
+        puller: Puller,
+        *,
+        clock: Callable[[], float],
+        tell: Callable[[str], None],
+        every_s: float = _EVERY_S,
+    ) -> None:
+        self._puller, self._clock, self._tell, self._every_s = puller, clock, tell, every_s
+        self._next_at = clock()
+        self._is_lost = False
+        self.last = Pulled()
+
+    def refresh(self, *, at_once: bool = False) -> None:
+        """Bring home what is new, unless that was done a moment ago.
+
+        Raises:
+            NodeError: the node is not the one that it was, or is hostile: to try again is no help.
+        """
+        began = self._clock()
+        if began < self._next_at and not at_once:
+            return
+        try:
+            pulled = self._puller.pull()
+        except _FATAL:
+            raise
+        except NodeError as error:
+            self._lose(error)
+        else:
+            self.last = pulled or self.last
+            self._find()
+        self._next_at = self._clock() + max(self._every_s, (self._clock() - began) / _SHARE)
+
+    def finish(self, sleep: Callable[[float], None]) -> Pulled:
+        """Pull until everything is at home, with patience; what is missing then stands in the answer."""
+        until = self._clock() + _PATIENCE_S
+        while True:
+            self.refresh(at_once=True)
+            is_done = self.last.is_safe and not self.last.is_alive and not self._is_lost
+            if is_done or self._clock() > until:
+                return self.last
+            sleep(1.0)
+
+    def _lose(self, error: NodeError) -> None:
+        if not self._is_lost:
+            self._tell(f"{error.what} Trying again; the batch goes on there.")
+        self._is_lost = True
+
+    def _find(self) -> None:
+        if self._is_lost:
+            self._tell("The node is back.")
+        self._is_lost = False

@@ -1,0 +1,52 @@
+"""Where a batch runs, and the way there. The one place that knows all kinds of places."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from launcher.errors import UsageError
+from launcher.nodes.local import LocalNode
+from launcher.results.files import read_object, words
+from launcher.results.plan_file import read_plan
+from launcher.runner import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from launcher.nodes.node import Node
+
+
+def is_elsewhere(batch: Path) -> bool:
+    """Tell whether a batch runs on another computer than this one."""
+    return _on(batch) != "local"
+
+
+@contextmanager
+def node_of(batch: Path) -> Iterator[Node]:
+    """Give the node that a batch runs on; on leaving, the way there is closed.
+
+    Args:
+        batch: its folder at home.
+
+    Raises:
+        NodeError: it cannot be reached.
+        UsageError: it is nowhere.
+    """
+    on = _on(batch)
+    if on == "local":
+        yield LocalNode(batch.parent.parent)
+    elif on.startswith("ssh:"):
+        from launcher.targets.ssh import open_ssh_node  # noqa: PLC0415 - paramiko, which others need not pay
+
+        place = read_object(f"{batch}/{names.PLACE}") or {}
+        with open_ssh_node(on, home=words(place.get("home")), python=words(place.get("python"))) as node:
+            yield node
+    else:
+        raise UsageError(f"{batch.name} runs on {on}, to which there is no way.", "Look: launcher status")
+
+
+def _on(batch: Path) -> str:
+    place = read_object(f"{batch}/{names.PLACE}") or read_plan(batch)
+    return words(place.get("on")) or "local"
