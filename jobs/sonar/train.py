@@ -10,14 +10,13 @@ It leaves `predictions.csv` in the current folder: the held-out rows, the truth 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import numpy.typing as npt
+from returns import load_data, standardise
 from sklearn.model_selection import StratifiedKFold
-from sklearn.preprocessing import StandardScaler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +26,6 @@ Rows = npt.NDArray[np.intp]
 
 # Setup
 
-DATA = Path(__file__).parent / "data" / "sonar.csv"
 DROPOUT_RATE = 0.2
 MAX_NORM = 3.0
 # As published: dropout comes with max-norm and ten times the learning rate, so it is not the only difference.
@@ -52,24 +50,11 @@ def read_parameters(argv: Sequence[str] | None = None) -> argparse.Namespace:
 # Data
 
 
-def load_data() -> tuple[Floats, Floats]:
-    table = np.loadtxt(DATA, delimiter=",", dtype=str)  # (208, 61)
-    X = table[:, :60].astype("float32")  # (208, 60)
-    y = (table[:, 60] == "M").astype("float32")  # (208,), 1 is a mine
-    return X, y
-
-
 def split_rows(y: Floats, *, fold: int, folds: int, seed: int) -> tuple[Rows, Rows]:
     # The seed alone decides the folds, so all placements of one repeat are tested on the same rows.
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     train, test = list(splitter.split(y, y))[fold]
     return train, test
-
-
-def standardise(X: Floats, *, train: Rows) -> Floats:
-    # Fitted inside the fold: the held-out rows may not lend their mean and deviation to the training rows.
-    scaled: Floats = StandardScaler().fit(X[train]).transform(X).astype("float32")
-    return scaled
 
 
 # Model
