@@ -16,6 +16,8 @@ IS_ROOT_LINUX = $(and $(filter Linux,$(shell uname -s)),$(filter 0,$(shell id -u
 # Programs that tests and benches run, by the Debian package that brings them.
 TEST_PROGRAMS := git:git strace:strace faketime:faketime zsh:zsh fish:fish mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs ps:procps sshd:openssh-server sudo:sudo \
 	ssh:openssh-client debootstrap:debootstrap systemd-nspawn:systemd-container mkfs.ext4:e2fsprogs ip:iproute2 losetup:mount
+# Data that tests read, by the file that tells of it and the Debian package that brings it.
+TEST_DATA := /usr/share/datasets/fashion-mnist:dataset-fashion-mnist
 BENCH_PROGRAMS := tsp:task-spooler rsync:rsync
 
 COVERED := launcher/spec/*,launcher/plan/*,launcher/runner/*,launcher/errors.py
@@ -71,13 +73,13 @@ clean: ## remove what was built and installed; batches stay
 	rm -rf .venv dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 test-programs:
-	@$(call need,$(TEST_PROGRAMS))
+	@$(call need,$(TEST_PROGRAMS) $(TEST_DATA))
 
 bench-programs:
 	@$(call need,$(BENCH_PROGRAMS))
 
-# Install missing programs where that needs no sudo; elsewhere their tests are skipped and say so.
-need = missing=(); for pair in $(1); do command -v $${pair%%:*} >/dev/null || missing+=($${pair\#\#*:}); done; \
+# Install missing programs and data where that needs no sudo; elsewhere their tests are skipped and say so.
+need = missing=(); for pair in $(1); do command -v $${pair%%:*} >/dev/null || [ -e $${pair%%:*} ] || missing+=($${pair\#\#*:}); done; \
 	if [ $${\#missing[@]} -gt 0 ] && [ -n "$(IS_ROOT_LINUX)" ]; then \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $${missing[@]} >/dev/null; fi
 

@@ -122,7 +122,7 @@ def test_the_curve_ends_where_the_held_back_rows_are_judged(
 ) -> None:
     arguments = (f"--evaluation={evaluation}", "--epochs=1", "--fold=1", "--folds=2", "--seed=3")
 
-    printed = run_script("pima", *arguments, into=tmp_path)
+    printed = run_script("pima/train.py", *arguments, into=tmp_path)
 
     last = re.findall(r"val_accuracy: (\d\.\d+) - val_loss: (\d\.\d+)", printed)[-1]
     assert f"{evaluation} 1: accuracy {last[0]}, loss {last[1]}," in printed
@@ -132,7 +132,9 @@ def test_the_curve_ends_where_the_held_back_rows_are_judged(
 
 def test_ten_automatic_runs_are_ten_different_networks(run_script: RunScript, tmp_path: Path) -> None:
     first, second = (
-        run_script("pima", "--epochs=1", f"--fold={fold}", into=tmp_path / str(fold)).splitlines()[-1]
+        run_script("pima/train.py", "--epochs=1", f"--fold={fold}", into=tmp_path / str(fold)).splitlines()[
+            -1
+        ]
         for fold in (0, 1)
     )
 

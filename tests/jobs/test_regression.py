@@ -71,7 +71,7 @@ def test_the_network_is_the_published_one(regression: ModuleType) -> None:
 
 
 def test_a_fold_is_looked_at_once_after_the_last_epoch(run_script: RunScript, tmp_path: Path) -> None:
-    printed = run_script("regression", "--epochs=2", "--fold=1", "--folds=2", into=tmp_path)
+    printed = run_script("regression/train.py", "--epochs=2", "--fold=1", "--folds=2", into=tmp_path)
 
     looks = re.findall(r"val_loss: (\d+\.\d{3})", printed)
     assert len(looks) == 1
@@ -81,7 +81,7 @@ def test_a_fold_is_looked_at_once_after_the_last_epoch(run_script: RunScript, tm
 def test_the_final_model_is_saved_and_predicts_the_new_row(
     run_script: RunScript, regression: ModuleType, tmp_path: Path
 ) -> None:
-    printed = run_script("regression", "--epochs=1", into=tmp_path)
+    printed = run_script("regression/train.py", "--epochs=1", into=tmp_path)
 
     row, truth = regression.draw_new_row(regression.load_data()[2])
     prediction = keras.saving.load_model(tmp_path / "final.keras").predict(row, verbose=0)
