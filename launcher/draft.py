@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from launcher.plan import FinishedRun, make_plan
+from launcher.plan.beginning import Beginning, read_beginning
 from launcher.plan.ceiling import needs_of
 from launcher.results.finished import finished_runs
 from launcher.snapshot import scan
@@ -82,6 +83,7 @@ def _plan(
         specs,
         trees=trees,
         environments=hashes,
+        beginnings={spec.name: _read_beginning(spec, trees[spec.name]) for spec in specs},
         fleet=fleet,
         needed=wishes.needed,
         slots=wishes.slots,
@@ -92,3 +94,12 @@ def _plan(
     # Only the states of runs with these contents are read, however many batches there have been.
     known = finished_runs(home, contents={run.content for run in first.runs}) if home else ()
     return plan(finished=tuple(FinishedRun(*run) for run in known)) if known else first
+
+
+def _read_beginning(spec: JobSpec, tree: Tree) -> Beginning:
+    files = {entry.path for entry in tree.entries if entry.kind == "file"}
+
+    def read(path: str) -> bytes | None:
+        return (spec.folder / path).read_bytes() if path in files else None
+
+    return read_beginning(spec.run, files=files, read=read)

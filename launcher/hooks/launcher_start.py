@@ -30,6 +30,8 @@ def start() -> None:
         "tf_keras": (_say_legacy,),
     }
     sys.meta_path.insert(0, ImportWatch(actions, hold=seeder.hold))
+    if "keras" in sys.modules:  # by a warm worker
+        _watch_keras(sys.modules["keras"])
 
 
 def _make_seeder(text: str | None) -> Seeder:

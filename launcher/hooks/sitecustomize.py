@@ -17,15 +17,16 @@ def start() -> None:
     """Watch imports where this process belongs to a run; then give way to any other sitecustomize."""
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if entry != here]
-    if "LAUNCHER_OUTPUT" in os.environ and PACKAGE not in sys.modules:
-        _load_hooks(here)
+    if PACKAGE not in sys.modules and {"LAUNCHER_OUTPUT", "LAUNCHER_WARM"} & os.environ.keys():
+        package = type(sys)(PACKAGE)
+        package.__path__ = [here]
+        sys.modules[PACKAGE] = package
+        if "LAUNCHER_OUTPUT" in os.environ:  # a warm worker starts them in the process of each run
+            _load_hooks()
     _run_hidden()
 
 
-def _load_hooks(folder: str) -> None:
-    package = type(sys)(PACKAGE)
-    package.__path__ = [folder]
-    sys.modules[PACKAGE] = package
+def _load_hooks() -> None:
     try:
         __import__(f"{PACKAGE}.launcher_start")
     except Exception as error:  # noqa: BLE001  # a run must not break because its history does

@@ -1,7 +1,7 @@
 """By what a run is recognised: hashes of all that its result can depend on. Pure.
 
-Code, command, parameters, seed, environment and variables count. Limits, needs, names and times do not: a
-run that succeeded would have under other limits too.
+Code, command, parameters, seed, environment and variables count, the backend among them. Limits, needs,
+names, times and warm starts do not: a run that succeeded would have under other limits too.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import TYPE_CHECKING
+
+from launcher.spec.backend import VARIABLE
 
 if TYPE_CHECKING:
     from launcher.spec import JobSpec, Value
@@ -22,7 +24,8 @@ class Contents:
 
     def __init__(self, spec: JobSpec, *, code: str, environment: str) -> None:
         run = spec.run if isinstance(spec.run, str) else list(spec.run)
-        self._job = hashlib.sha256(_canonical([code, environment, run, dict(spec.env)]))
+        backend = {} if spec.backend is None else {VARIABLE: spec.backend}
+        self._job = hashlib.sha256(_canonical([code, environment, run, {**spec.env, **backend}]))
 
     def of_params(self, params: dict[str, Value]) -> ParamsContent:
         """Return the hashes of the runs with these parameters."""

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from launcher.errors import UsageError
 from launcher.plan import notes
+from launcher.plan.beginning import Beginning
 from launcher.plan.ceiling import DEFAULT_BATCH_S, needs_of
 from launcher.plan.command import Command, read_command
 from launcher.plan.content import Contents, ParamsContent
 from launcher.plan.values import FinishedRun, Fleet, Plan, PlannedJob, PlannedRun, SkippedRun, with_fold
 from launcher.plan.variants import expand_grid, order_jobs, points, seed_of
+from launcher.plan.warm import check_backend, plan_warm
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -29,6 +31,7 @@ def make_plan(
     trees: Mapping[str, Tree],
     environments: Mapping[str, str],
     fleet: Fleet,
+    beginnings: Mapping[str, Beginning] | None = None,
     finished: Collection[FinishedRun] = (),
     needed: bool = False,
     slots: int | None = None,
@@ -41,6 +44,7 @@ def make_plan(
         specs: jobs that go together, as `load_jobs` returns them.
         trees: what was scanned, by job name.
         environments: hashes of the environments, by job name, of the jobs that have one.
+        beginnings: what scripts do first, by job name, of the jobs whose script could be read.
         finished: runs that succeeded before.
         needed: whether to skip runs whose content is among `finished`.
 
@@ -49,7 +53,13 @@ def make_plan(
     """
     ordered = order_jobs(specs)
     jobs = tuple(
-        _plan_job(spec, tree=trees[spec.name], environment=environments.get(spec.name)) for spec in ordered
+        _plan_job(
+            spec,
+            tree=trees[spec.name],
+            environment=environments.get(spec.name),
+            beginning=(beginnings or {}).get(spec.name, Beginning()),
+        )
+        for spec in ordered
     )
     hashes = {spec.name: fleet.interpreter_hash for spec in ordered} | dict(environments)
     runs = _plan_all_runs(ordered, jobs, environments=hashes)
@@ -71,7 +81,8 @@ def make_plan(
     )
 
 
-def _plan_job(spec: JobSpec, *, tree: Tree, environment: str | None) -> PlannedJob:
+def _plan_job(spec: JobSpec, *, tree: Tree, environment: str | None, beginning: Beginning) -> PlannedJob:
+    check_backend(spec, beginning)
     limits = spec.limits
     return PlannedJob(
         name=spec.name,
@@ -91,6 +102,8 @@ def _plan_job(spec: JobSpec, *, tree: Tree, environment: str | None) -> PlannedJ
         code=_code(tree),
         variants=expand_grid(spec),
         note=notes.seed_note(spec),
+        warm=plan_warm(spec, beginning),
+        backend=spec.backend,
     )
 
 

@@ -106,7 +106,12 @@ class FinishedRun:
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job as it is frozen into a plan; `variants` are parameters without the fold."""
+    """A job as it is frozen into a plan.
+
+    Attributes:
+        variants: parameters without the fold.
+        warm: what a warm worker does ahead, or the `reason` why there is none.
+    """
 
     name: str
     source: str
@@ -125,6 +130,8 @@ class PlannedJob:
     code: dict[str, Any]
     variants: tuple[dict[str, Value], ...]
     note: str | None
+    warm: dict[str, Any]
+    backend: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ def _job(job: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], plan: Mappin
         ("varied", _varied(job)),
         ("first", _command(runs, plan)),
         ("needs", _needs(job)),
+        ("backend", clean(job.get("backend") or "")),
+        ("start", _start(job, runs)),
         ("limits", _limits(job)),
         ("metric", _metric(job)),
         ("after", clean(", ".join(job.get("after", ())))),
@@ -128,6 +130,17 @@ def _command(runs: Sequence[Mapping[str, Any]], plan: Mapping[str, Any]) -> str:
     shell = ["/bin/sh", "-c"]
     text = argv[2] if argv[:2] == shell and len(argv) == len(shell) + 1 else shlex.join(argv)
     return f"{text}" + (f"   ({clean(runs[0]['id'])})" if len(plan["runs"]) else "")
+
+
+def _start(job: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
+    warm = job.get("warm") or {}
+    if len(runs) <= 1 or not warm:
+        return ""
+    if warm.get("reason"):
+        return f"afresh, each importing everything ({clean(warm['reason'])})"
+    packages = dict.fromkeys(clean(module).partition(".")[0] for module, _ in warm["imports"])
+    where = " where it runs on the CPU" if job["needs"]["gpus"] else ""
+    return f"warm{where}: forked from one process that has imported {', '.join(packages)}"
 
 
 def _needs(job: Mapping[str, Any]) -> str:

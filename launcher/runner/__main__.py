@@ -1,6 +1,6 @@
 """The runner: execute a batch, or leave a request for the one that does.
 
-    python -I -S runner.pyz run BATCH [--only-requests] [--python PATH] [--grace SECONDS]
+    python -I -S runner.pyz run BATCH [--only-requests] [--python PATH] [--grace SECONDS] [--hang SECONDS]
     python -I -S runner.pyz cancel BATCH [RUN...]
     python -I -S runner.pyz resume BATCH [RUN...] [--failed]
     python -I -S runner.pyz look BATCH
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from launcher.runner import names, processes
 from launcher.runner.batch import Batch, BatchError, utc_now
@@ -31,9 +31,10 @@ from launcher.runner.starter import Starter
 from launcher.runner.states import States
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _GRACE_S = 10.0
+_HANG_S = 30.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,18 +52,20 @@ def main(arguments: Sequence[str]) -> int:
     if wanted.command == "look":
         print(to_json(look(batch.folder)).decode())  # noqa: T201 - this is the answer
     elif wanted.command == "run":
-        execute(batch, python=wanted.python, grace_s=wanted.grace, only_requests=wanted.only_requests)
+        how = {"python": wanted.python, "grace_s": wanted.grace, "hang_s": wanted.hang}
+        execute(batch, only_requests=wanted.only_requests, **how)
     else:
         failed = getattr(wanted, "failed", False)
         write_request(batch.folder, wanted.command, runs=wanted.runs, failed=failed)
     return 0
 
 
-def execute(batch: Batch, *, python: str, grace_s: float, only_requests: bool = False) -> None:
+def execute(batch: Batch, *, only_requests: bool = False, **how: Any) -> None:
     """Execute a batch, unless somebody else does so already.
 
     Args:
         only_requests: carry out what was asked for, and start nothing.
+        how: what the command line tells the starter.
     """
     processes.become_subreaper()
     is_stopped = False
@@ -71,12 +74,12 @@ def execute(batch: Batch, *, python: str, grace_s: float, only_requests: bool = 
         with Lock(batch.path(names.RUNNER_LOCK)) as lock:
             if not lock.try_to_take():
                 return
-            is_stopped = _work(batch, python=python, grace_s=grace_s, only_requests=only_requests)
+            is_stopped = _work(batch, only_requests=only_requests, how=how)
         if not any(True for _ in pending_requests(batch.folder)):
             return
 
 
-def _work(batch: Batch, *, python: str, grace_s: float, only_requests: bool) -> bool:
+def _work(batch: Batch, *, only_requests: bool, how: Mapping[str, Any]) -> bool:
     disk = Disk(batch.path(names.BALLAST))
     disk.take_ballast()
     journal = Journal(batch.path(names.EVENTS))
@@ -89,7 +92,7 @@ def _work(batch: Batch, *, python: str, grace_s: float, only_requests: bool) -> 
     journal.append(at=utc_now(), event="batch_started", **boot)
     home = os.path.dirname(os.path.dirname(batch.folder))
     gpus = _find_gpus(batch)
-    starter = Starter(batch, journal=journal, gpus=gpus, python=python, grace_s=grace_s)
+    starter = Starter(batch, queue=states.queue, journal=journal, gpus=gpus, **how)
     with Lock(os.path.join(home, names.NODE_LOCK)) as node_lock:
         slots = Slots(gpus, limit=batch.plan["slots"])
         loop = Loop(batch, states, starter, node_lock=node_lock, slots=slots)
@@ -116,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--only-requests", action="store_true")
     run.add_argument("--python", default=sys.executable)
     run.add_argument("--grace", type=float, default=_GRACE_S)
+    run.add_argument("--hang", type=float, default=_HANG_S)
     commands.add_parser("look").add_argument("batch")
     environment = commands.add_parser("install")
     for name in ("home", "sha256", "requirements"):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 from launcher.runner import names, processes
 from launcher.runner.batch import Outcome, explain_os_error
 from launcher.runner.folders import file_time_ns
+from launcher.runner.hang import HangWatch
 from launcher.runner.log import CappedLog
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection
 
     from launcher.runner.slots import Place
 
@@ -52,6 +52,8 @@ class Attempt:
         self.log = CappedLog(f"{folder}/{names.LOG}")
         self.since_ns = 0
         self.verdict: Outcome | None = None
+        self.hang: HangWatch | None = None
+        self.has_hung = False
         self._marker = os.fsencode(f"{names.ENV_OUTPUT}={folder}/{names.OUTPUTS}")
         self._run_s, self._stall_s, self._grace_s = run_s, stall_s, grace_s
         self._status: int | None = None
@@ -60,8 +62,11 @@ class Attempt:
         self._began = self._last_sign = 0.0
         self._last_epoch: tuple[int, int] | None = None
 
-    def start(self, argv: Sequence[str], *, environment: dict[str, str], now: float) -> None:
-        """Start the process in a session of its own, both streams into one pipe.
+    def start(self, launch: Callable[[int], int], *, now: float) -> None:
+        """Start the process, both its streams into one pipe.
+
+        Args:
+            launch: starts it with its streams going to this descriptor, and returns its pid.
 
         Raises:
             OSError: there is no such program, or it can't be started.
@@ -75,20 +80,13 @@ class Attempt:
         self.pipe, write_end = os.pipe()
         os.set_blocking(self.pipe, False)
         try:
-            process = subprocess.Popen(
-                argv,
-                cwd=f"{self.folder}/{names.WORK}",
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=write_end,
-                stderr=write_end,
-                start_new_session=True,
-                close_fds=False,  # ours all close on exec, which the child need not look up
-            )
+            self.pid = launch(write_end)
         finally:
             os.close(write_end)
-        self.pid = process.pid
-        process.returncode = 0  # the runner reaps all children itself; Popen need not look
+
+    def watch_for_hang(self, limit_s: float) -> None:
+        """Say that the process was forked from a warm worker, which can make it hang."""
+        self.hang = HangWatch(self.folder, leader=self.pid, marker=self._marker, limit_s=limit_s)
 
     def read_log(self, now: float) -> bool:
         """Move what the process wrote into the log. Returns: whether more may come."""
@@ -124,6 +122,9 @@ class Attempt:
             self.end(names.TIMED_OUT, f"ran longer than its limit of {self._run_s:g} s", now=now)
         elif self._stall_s is not None and now - self._find_last_sign(now) > self._stall_s:
             self.end(names.STALLED, f"no log byte and no epoch for {self._stall_s:g} s", now=now)
+        elif self.hang is not None and self.verdict is None and self.hang.is_hung(now):
+            self.has_hung = True
+            self.end(names.INTERRUPTED, "it hung in its first batch, and starts afresh", now=now)
 
     def is_over(self, now: float, *, orphans: Collection[int], own: Collection[int]) -> bool:
         """Tell whether nothing of the run is left; on the way there end what is.

@@ -106,6 +106,7 @@ class Batch:
             "attempt": attempt,
             "rehearse": bool(self.plan.get("rehearse")),
             "note": job.get("note"),
+            "backend": job.get("backend"),
         }
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _HOOKS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "hooks")
 _KEY_LENGTH = 16
+_ORDERED = {"PYTHONHASHSEED": "0"}  # the order of sets would be another chance in each run
 
 
 class Environments:
@@ -30,21 +31,31 @@ class Environments:
 
     def of(self, run: int, place: Place) -> dict[str, str]:
         """Return the variables of a run at a place."""
-        planned, folder = self._batch.runs[run], self._batch.run_path(run)
-        key = (planned["job"], place)
+        return {**self.common(self._batch.runs[run]["job"], place), **self.own(run)}
+
+    def common(self, job: int, place: Place) -> dict[str, str]:
+        """Return the variables that all runs of a job have at a place."""
+        key = (job, place)
         if key not in self._common:
-            self._common[key] = self._make_common(self._batch.job_of(run), place)
+            self._common[key] = self._make_common(self._batch.jobs[job], place)
+        return self._common[key]
+
+    def own(self, run: int) -> dict[str, str]:
+        """Return the variables that no other run has."""
+        planned, folder = self._batch.runs[run], self._batch.run_path(run)
         own = {
             names.ENV_OUTPUT: f"{folder}/{names.OUTPUTS}",
             names.ENV_PARAMS: f"{folder}/{names.PARAMS}",
             names.ENV_RUN: planned["id"],
         }
         seed = {} if planned["seed"] is None else {names.ENV_SEED: str(planned["seed"])}
-        return {**self._common[key], **own, **seed}
+        return {**own, **seed}
 
     def _make_common(self, job: dict[str, Any], place: Place) -> dict[str, str]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("LAUNCHER_")}
-        environment = {"PYTHONUNBUFFERED": "1", **inherited, **job["env"]}
+        environment = {"PYTHONUNBUFFERED": "1", **inherited, **_ORDERED, **job["env"]}
+        if job.get("backend"):
+            environment["KERAS_BACKEND"] = job["backend"]
         hide = self._batch.plan["cpu"] or not job["needs"]["gpus"]
         environment |= place_environment(place, gpus=self._gpus, hide=hide)
         environment["PATH"] = _join(self._python_folder(job), environment.get("PATH", os.defpath))

@@ -56,7 +56,10 @@ class Loop:
         self._active: dict[int, Attempt] = {}
         self._ended: list[Attempt] = []
         self._orphans = Orphans()
+        self._workers = starter.workers
+        self._is_warming = False
         self._selector = selectors.DefaultSelector()
+        self._workers.listen_with(self._selector)
         self._wake_read, self._wake_write = os.pipe()
         self._beat_at = self._tick_at = 0.0
 
@@ -102,10 +105,17 @@ class Loop:
         self._cancel_hopeless()
         if not self._may_run():
             return
+        self._is_warming = False
         while (run := self._next_startable()) is not None:
             place = self._slots.take(self._needs(run))
+            if place is None:
+                return
+            if not self._workers.is_settled(run, place):
+                self._slots.give_back(place)
+                self._is_warming = True
+                return
             # However many can't be started, signals and requests are heard in between.
-            if place is None or not self._start(run, place):
+            if not self._start(run, place):
                 return
 
     def _conclude_ended(self) -> None:
@@ -127,17 +137,18 @@ class Loop:
         now = self._clock()
         looks = [attempt.next_look(now) for attempt in self._active.values()]
         # Without a running run there is either something to start at once, or another batch to wait for.
-        idle = 0.0 if self._has_node else _TICK_S
+        idle = 0.0 if self._has_node and not self._is_warming else _TICK_S
         for key, _ in self._selector.select(min(_TICK_S, *looks) if looks else idle):
             key.data()
 
     def _reap(self) -> None:
-        pid, status = _wait_for_any()
-        while pid:
-            for attempt in self._active.values():
-                if attempt.pid == pid:
-                    attempt.exited(status)
-            pid, status = _wait_for_any()
+        ended = _reap_children()
+        for pid in ended:
+            self._workers.reaped(pid)
+        ended |= self._workers.take_ended()
+        for attempt in self._active.values():
+            if attempt.pid in ended:
+                attempt.exited(ended[attempt.pid])
 
     def _look_at_active(self) -> None:
         now = self._clock()
@@ -151,7 +162,7 @@ class Loop:
                 self._release(attempt)
 
     def _find_orphans(self) -> AbstractSet[int]:
-        return self._orphans.look(processes.find_children(), mains=self._mains())
+        return self._orphans.look(processes.find_children() - self._workers.pids, mains=self._mains())
 
     def _mains(self) -> set[int]:
         return {attempt.pid for attempt in self._active.values()}
@@ -193,6 +204,7 @@ class Loop:
             self._starter.forget(run)
             self._conclude(run, cannot_start(error, self._batch.runs[run]["argv"][0]))
             return False
+        self._workers.end_idle()
         self._active[run] = attempt
         self._selector.register(attempt.pipe, selectors.EVENT_READ, lambda: self._take_log(attempt))
         return True
@@ -210,6 +222,8 @@ class Loop:
         self._slots.give_back(attempt.place)
         self._stop_reading(attempt)
         self._ended.append(attempt)
+        if attempt.has_hung:
+            self._workers.give_up(attempt.run, "a run that it forked hung")
 
     def _finish(self, attempt: Attempt) -> None:
         attempt.close()
@@ -219,6 +233,8 @@ class Loop:
         except OSError as error:
             outcome = spoil(outcome, explain_os_error("its outputs could not be collected", error))
         self._conclude(attempt.run, outcome)
+        if attempt.has_hung and not self.is_stopping:
+            self._states.requeue(attempt.run)
 
     def _explain(self, attempt: Attempt) -> Outcome:
         """Add what only the run's folder or the disk can tell to a plain failure."""
@@ -298,11 +314,15 @@ def write_heartbeat(batch: Batch) -> None:
         return
 
 
-def _wait_for_any() -> tuple[int, int]:
+def _reap_children() -> dict[int, int]:
+    """Return the statuses of our children that ended, by pid."""
+    ended: dict[int, int] = {}
     try:
-        return os.waitpid(-1, os.WNOHANG)
+        while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            ended[found[0]] = found[1]
     except ChildProcessError:
-        return 0, 0
+        pass
+    return ended
 
 
 def _is_full(folder: str) -> bool:

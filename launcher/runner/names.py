@@ -34,6 +34,7 @@ LOG = "log.txt"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
 VERDICT = "verdict.json"
+FITTING = "fitting"  # there from a warm run's first fit until its first batch has ended
 WORK = "work"
 OUTPUTS = "outputs"
 

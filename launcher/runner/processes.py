@@ -101,6 +101,11 @@ def read_environment(pid: int) -> list[bytes]:
         return []
 
 
+def count_ticks(pids: Iterable[int]) -> int:
+    """Return how much processor time these processes took so far, in ticks of the kernel's clock."""
+    return sum(_ticks_of(pid) for pid in pids)
+
+
 def send_signal(pids: Iterable[int], number: int) -> None:
     """Signal each process that still exists and that we may signal."""
     for pid in pids:
@@ -120,6 +125,14 @@ def end_at_once(*, leaders: Iterable[int] = (), marker: bytes = b"") -> int:
         killed |= members
         time.sleep(0.01)
     return len(killed)
+
+
+def _ticks_of(pid: int) -> int:
+    try:
+        fields = read_bytes(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 def _from_proc(pid: int) -> Process | None:

@@ -74,6 +74,10 @@ class Queue:
         """Return how many runs are in a state."""
         return sum(counts[state] for counts in self._counts)
 
+    def count_of(self, job: int, state: str) -> int:
+        """Return how many runs of a job are in a state."""
+        return self._counts[job][state]
+
     def _forget_started(self, waiting: deque[int]) -> None:
         while waiting and self.states[waiting[0]] != names.QUEUED:
             waiting.popleft()

@@ -10,11 +10,14 @@ from launcher.runner.attempt import Attempt
 from launcher.runner.batch import utc_now
 from launcher.runner.disk import to_json, unlink, write_file
 from launcher.runner.environment import Environments
+from launcher.runner.spawn import spawn
+from launcher.runner.workers import Workers
 from launcher.runner.workspace import Workspaces
 
 if TYPE_CHECKING:
     from launcher.runner.batch import Batch
     from launcher.runner.disk import Journal
+    from launcher.runner.queue import Queue
     from launcher.runner.slots import Place
 
 
@@ -25,13 +28,23 @@ class Starter:
         gpus: all GPUs that runs may see.
         python: the interpreter of jobs that name no environment.
         grace_s: the time between SIGTERM and SIGKILL.
+        hang_s: how long a warm run may do nothing in its first batch.
     """
 
     def __init__(
-        self, batch: Batch, *, journal: Journal, gpus: tuple[str, ...], python: str, grace_s: float
+        self,
+        batch: Batch,
+        *,
+        queue: Queue,
+        journal: Journal,
+        gpus: tuple[str, ...],
+        python: str,
+        grace_s: float,
+        hang_s: float,
     ) -> None:
-        self._batch, self._journal, self._grace_s = batch, journal, grace_s
+        self._batch, self._journal, self._grace_s, self._hang_s = batch, journal, grace_s, hang_s
         self._environments = Environments(batch, gpus=gpus, python=python)
+        self.workers = Workers(batch, self._environments, queue=queue, journal=journal)
         self.workspaces = Workspaces(batch)
         self._prepared: set[int] = set()
 
@@ -49,6 +62,7 @@ class Starter:
         write_file(f"{folder}/{names.PARAMS}", to_json(self._batch.params_of(run)))
         if not is_new:
             unlink(f"{folder}/{names.VERDICT}")
+            unlink(f"{folder}/{names.FITTING}")
         self.workspaces.give(run, is_new=is_new)
         self._prepared.add(run)
 
@@ -70,14 +84,27 @@ class Starter:
             stall_s=limits["stall_s"],
             grace_s=self._grace_s,
         )
+        is_warm = False
+
+        def launch(stream: int) -> int:
+            nonlocal is_warm
+            pid = self.workers.fork(run, place, stream)
+            is_warm = pid is not None
+            return self._spawn(run, place, stream) if pid is None else pid
+
         try:
-            argv, environment = self._batch.runs[run]["argv"], self._environments.of(run, place)
-            attempt.start(argv, environment=environment, now=now)
+            attempt.start(launch, now=now)
         except (OSError, ValueError):
             attempt.close()
             raise
+        if is_warm:
+            attempt.watch_for_hang(self._hang_s)
         self._tell(run, attempt)
         return attempt
+
+    def _spawn(self, run: int, place: Place, stream: int) -> int:
+        cwd, environment = self._batch.run_path(run, names.WORK), self._environments.of(run, place)
+        return spawn(self._batch.runs[run]["argv"], cwd=cwd, environment=environment, stream=stream)
 
     def forget(self, run: int) -> None:
         """Remove what was prepared for a run that will not start."""
@@ -88,6 +115,7 @@ class Starter:
         """Remove whatever is prepared."""
         self._prepared.clear()
         self.workspaces.drop_all()
+        self.workers.end_all()
 
     def _tell(self, run: int, attempt: Attempt) -> None:
         process = processes.find_process(attempt.pid)
@@ -98,6 +126,7 @@ class Starter:
             attempt=attempt.number,
             pid=attempt.pid,
             pid_started=process and process.started,
+            **({} if attempt.hang is None else {"warm": True}),
         )
 
 

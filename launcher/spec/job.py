@@ -54,6 +54,8 @@ class JobSpec:
         grid: values by parameter; their product makes the variants.
         seed: of repeat 0; None leaves the script's randomness alone.
         environment: a requirements file; None is the target's own.
+        warm: whether runs may start from a process that has done the script's imports.
+        backend: of Keras; None leaves it to the script and its environment.
     """
 
     name: str
@@ -74,3 +76,5 @@ class JobSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()
     stop_on_nan: bool = False
+    warm: bool = True
+    backend: str | None = None

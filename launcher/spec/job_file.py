@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-LATER = frozenset({"warm", "fast", "backend", "checkpoint", "stop_when"})
+LATER = frozenset({"fast", "checkpoint", "stop_when"})
 OPEN = frozenset({"params", "grid", "env"})  # below these, names are the user's own
 
 LARGEST_SEED = 2**32 - 1 - MOST_RUNS  # of repeat 0: NumPy takes 32 bits
@@ -211,3 +211,7 @@ class JobFile(_Section):
         (), description="jobs that must have succeeded before"
     )
     stop_on_nan: bool = Field(False, description="end a run whose loss is no number any more")
+    warm: bool = Field(True, description="start runs from a process that has done the script's imports")
+    backend: Literal["tensorflow", "jax", "torch"] | None = Field(
+        None, description="of Keras; default: what the script, the environment or keras.json says"
+    )

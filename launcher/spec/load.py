@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from launcher.errors import UsageError
+from launcher.spec.backend import check_backend
 from launcher.spec.batch import Read, check_batch
 from launcher.spec.document import Document, read_document
 from launcher.spec.job import JobSpec, Limits, Machine, Needs
@@ -49,6 +50,7 @@ def _load(path: Path, overrides: Sequence[str]) -> Read:
         raise explain(error, document) from error
     job = _resolve(fields, path.absolute(), document)
     check_parameters(job, document)
+    check_backend(job, document)
     return Read(job, document)
 
 
@@ -74,6 +76,8 @@ def _resolve(fields: JobFile, source: Path, document: Document) -> JobSpec:
         env=fields.env,
         after=fields.after,
         stop_on_nan=fields.stop_on_nan,
+        warm=fields.warm,
+        backend=fields.backend,
     )
 
 

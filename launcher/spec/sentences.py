@@ -57,6 +57,8 @@ _EXPECTED = {
     "env.*": ("a text", '"2"'),
     "after": ("a list of jobs", "[other-job]"),
     "stop_on_nan": ("true or false", "true"),
+    "warm": ("true or false", "false"),
+    "backend": ("tensorflow, jax or torch", "jax"),
 }
 _PARAMS = {"params": None}  # what YAML makes of {params} without quotes
 _NAMES = {

@@ -42,6 +42,7 @@ class Job:
     seed: int | None = 7
     folds: int | None = None
     environment: Mapping[str, str] | None = None
+    warm: Mapping[str, Any] | None = None
 
     @property
     def argv(self) -> list[str]:
@@ -57,6 +58,7 @@ class Job:
             # What runs in a job is no part of launcher: it need not be measured.
             "env": {**dict.fromkeys(MEASURING, ""), **self.env},
             "environment": self.environment,
+            "warm": self.warm,
             "after": list(self.after),
             "metric": None,
             "mode": None,

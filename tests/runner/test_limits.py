@@ -257,7 +257,7 @@ def test_an_attempt_that_finds_no_room_for_a_word_starts_nothing(tmp_path: Path)
     attempt = an_attempt(tmp_path)
 
     with pytest.raises(OSError, match="No space left"):
-        attempt.start(["true"], environment={}, now=0.0)
+        attempt.start(lambda _: 1, now=0.0)
 
     attempt.close()
     assert attempt.pid == 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from launcher.spec import JobSpec, Limits, Machine, Needs
+from launcher.spec.job_file import LATER, JobFile
 from tests.spec.kit import RUN, load, refused
 
 if TYPE_CHECKING:
@@ -26,10 +27,7 @@ USD = "is not an amount of US dollars, from 0.01"
 MAP = "is not a mapping of keys and values"
 PARAMETER = "Write letters, digits and . _ -, the first a letter or _."
 VARIABLE = "Write letters, digits and _, the first no digit; LAUNCHER_ is for launcher."
-KEYS = (
-    "Known keys: name, folder, run, params, grid, repeats, folds, seed, metric, mode, needs, machine, limits, "
-    "environment, env, after, stop_on_nan; parameters of the script go below params."
-)
+KEYS = f"Known keys: {', '.join(JobFile.model_fields)}; parameters of the script go below params."
 
 
 def test_everything_but_run_has_a_default(tmp_path: Path) -> None:
@@ -92,6 +90,12 @@ def test_everything_but_run_has_a_default(tmp_path: Path) -> None:
         ("after: []", "after", ()),
         ("stop_on_nan: true", "stop_on_nan", True),
         ("stop_on_nan: FALSE", "stop_on_nan", False),
+        ("", "warm", True),
+        ("warm: false", "warm", False),
+        ("backend: null", "backend", None),
+        ("backend: jax", "backend", "jax"),
+        ("backend: jax\nenv: {KERAS_BACKEND: jax}", "backend", "jax"),
+        ("env: {KERAS_BACKEND: jax}", "backend", None),
     ],
 )
 def test_a_field_takes(tmp_path: Path, text: str, field: str, value: object) -> None:
@@ -197,6 +201,9 @@ INVALID = [
     ("after: [[a]]", 'after: [["a"]] is not a list of jobs.', "Write after: [other-job]."),
     ("stop_on_nan: yes", 'stop_on_nan: "yes" is not true or false.', "Write stop_on_nan: true."),
     ("stop_on_nan: 1", "stop_on_nan: 1 is not true or false.", "Write stop_on_nan: true."),
+    ("warm: 1", "warm: 1 is not true or false.", "Write warm: false."),
+    ("backend: theano", 'backend: "theano" is not tensorflow, jax or torch.', "Write backend: jax."),
+    ("env: {KERAS_BACKEND: jax}\nbackend: torch", "env.KERAS_BACKEND is jax, and backend is torch.", "Remove one of them."),
     ("repeat: 3", "repeat: there is no such key.", "Did you mean repeats?"),
     ("Repeats: 3", "Repeats: there is no such key.", "Did you mean repeats?"),
     ("gpus: 1", "gpus: there is no such key.", "Did you mean needs.gpus?"),
@@ -240,7 +247,7 @@ def test_a_job_without_run_is_told_what_to_write(tmp_path: Path) -> None:
     assert refused(tmp_path, "seed: 1\n") == ("job.yaml: run is missing.", "Write run: python train.py.")
 
 
-@pytest.mark.parametrize("key", ["warm", "fast", "backend", "checkpoint", "stop_when"])
+@pytest.mark.parametrize("key", sorted(LATER))
 def test_a_reserved_key_is_not_yet(tmp_path: Path, key: str) -> None:
     what, todo = refused(tmp_path, f"{RUN}{key}: 1\n")
 

@@ -40,6 +40,8 @@ environment: requirements.txt
 env: {TF_CPP_MIN_LOG_LEVEL: "2"}
 after: [other-job]
 stop_on_nan: false
+warm: false
+backend: jax
 """
 KINDS: dict[str, type | tuple[type, ...]] = {
     "object": dict,
@@ -138,7 +140,8 @@ def test_it_takes_what_launcher_takes(text: str) -> None:
     "text",
     [
         "{}",
-        "{run: x, warm: true}",
+        "{run: x, warm: 1}",
+        "{run: x, backend: theano}",
         "{run: x, repeat: 3}",
         "{run: x, needs: {gpu: 1}}",
         "{run: x, needs: {gpus: 1.5}}",

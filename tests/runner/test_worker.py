@@ -1,0 +1,93 @@
+"""What a worker does where something is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from launcher.runner import environment
+from launcher.runner import worker as worker_module
+from launcher.runner.worker import Launch, Worker, WorkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def stream() -> Iterator[int]:
+    read, write = os.pipe()
+    yield write
+    os.close(read)
+    os.close(write)
+
+
+def start(path: Path, *imports: Any) -> Worker:
+    variables = {**os.environ, "PYTHONPATH": f"{environment._HOOKS}{os.pathsep}{path}"}
+    worker = Worker("python", environment=variables, imports=imports, variables=[])
+    while not (worker.is_ready or worker.obstacle):
+        worker.read()
+    return worker
+
+
+def fork(worker: Worker, stream: int, **own: str) -> int:
+    return worker.fork(
+        Launch(["python", "x.py"], "/", {"LAUNCHER_OUTPUT": "/x", **own}, is_shell=False), stream
+    )
+
+
+def reap(worker: Worker) -> None:
+    assert worker.end()
+    os.waitpid(worker.pid, 0)
+    worker.is_gone = True
+    assert not worker.end()
+
+
+def test_a_worker_that_does_not_answer_gives_no_process(
+    tmp_path: Path, stream: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hangs.py").write_text("import os, time; os.register_at_fork(before=lambda: time.sleep(600))")
+    worker = start(tmp_path, ["hangs", []])
+    monkeypatch.setattr(worker_module, "_ANSWER_S", 0.5)
+
+    with pytest.raises(WorkerError, match="it does not answer"):
+        fork(worker, stream)
+
+    reap(worker)
+
+
+def test_a_worker_that_is_gone_gives_no_process(tmp_path: Path, stream: int) -> None:
+    worker = start(tmp_path)
+    os.kill(worker.pid, 9)
+    os.waitpid(worker.pid, 0)
+    worker.is_gone = True
+
+    with pytest.raises(WorkerError, match="it takes no requests"):
+        fork(worker, stream)
+
+    worker.end()
+
+
+def test_a_worker_that_was_fit_and_is_no_more_gives_no_process(tmp_path: Path, stream: int) -> None:
+    (tmp_path / "later.py").write_text(
+        "import os, threading\n"
+        "os.register_at_fork(after_in_parent=lambda: threading.Timer(60, print).start())\n"
+    )
+    worker = start(tmp_path, ["later", []])
+    fork(worker, stream)
+
+    with pytest.raises(WorkerError, match="the imports started threads"):
+        fork(worker, stream)
+
+    reap(worker)
+
+
+def test_a_run_whose_variables_have_no_room_gets_no_process(tmp_path: Path, stream: int) -> None:
+    worker = start(tmp_path)
+
+    with pytest.raises(WorkerError, match="its paths are too long"):
+        fork(worker, stream, LAUNCHER_PARAMS="x" * 17_000)
+
+    reap(worker)
