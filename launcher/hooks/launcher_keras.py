@@ -19,6 +19,7 @@ from .launcher_metrics import FitSummary, MetricsFile, list_compiled, list_scala
 from .launcher_nan import end_run, find_lost
 from .launcher_rehearse import shorten_evaluate, shorten_fit
 from .launcher_run import read_run
+from .launcher_stop import EarlyEnds, Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +35,8 @@ def watch_models(keras: Any, *, folder: str) -> None:
     if hasattr(keras.Model.fit, "_launcher_watch"):
         return
     watch = _Watch(keras, read_run(folder))
+    if watch.run.fast:
+        watch.speed_up()
     keras.Model.fit = watch.wrap_fit(keras.Model.fit)
     keras.Model.evaluate = watch.wrap_evaluate(keras.Model.evaluate)
 
@@ -45,8 +48,17 @@ class _Watch:
         self.keras, self.run = keras, run
         self.history = HistoryFile(run.folder, attempt=run.attempt)
         self.metrics = MetricsFile(run)
+        self.early_ends = EarlyEnds(run)
         self.calls = itertools.count()
         self.fits: list[_Fit] = []
+
+    def speed_up(self) -> None:
+        """Let fit and evaluate go the fast way, below everything that watches them."""
+        from .launcher_fast import FastPath  # noqa: PLC0415  # most runs are plain
+
+        path = FastPath(self.keras, self.run, number=self._current, note=self.metrics.add_fast)
+        model = self.keras.Model
+        model.fit, model.evaluate = path.wrap_fit(model.fit), path.wrap_evaluate(model.evaluate)
 
     def wrap_fit(self, fit: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(fit)
@@ -106,6 +118,10 @@ class _Watch:
                 self.metrics.add_evaluation(found)
         return result
 
+    def _current(self) -> int:
+        """Return the number of the fit that is running, from 0."""
+        return self.fits[-1].call if self.fits else 0
+
     def _is_validation(self, arguments: Mapping[str, Any]) -> bool:
         """Return whether fit itself calls: it hands over its own callbacks, and ours among them."""
         callbacks = arguments.get("callbacks")
@@ -116,10 +132,13 @@ class _Fit:
     """One call of fit. Its index in history.csv is given with its first row."""
 
     def __init__(self, watch: _Watch, call: inspect.BoundArguments) -> None:
-        self._watch, self._model, self._call = watch, call.args[0], next(watch.calls)
+        self._watch, self._model, self.call = watch, call.args[0], next(watch.calls)
         self._index: int | None = None
         self._summary: FitSummary | None = None
         self._compiled: tuple[str, ...] = ()
+        stop_when = watch.run.stop_when
+        self._patience = None if stop_when is None else Patience(stop_when, model=self._model)
+        self._logged: Mapping[str, float] = {}
         self._began = time.perf_counter()
         self.callback = make_callback(
             watch.keras, {"on_epoch_begin": self._begin_epoch, "on_epoch_end": self._end_epoch}
@@ -133,6 +152,8 @@ class _Fit:
         if self._index is not None and self._summary is not None:
             with Guard(_EVALUATE_LOST):
                 self._watch.metrics.end_fit(self._index, self._summary)
+            if self._patience is not None:
+                self._patience.end(self._index, self._logged)
 
     def _begin_epoch(self, _epoch: int, _logs: object = None) -> None:
         self._began = time.perf_counter()
@@ -142,11 +163,13 @@ class _Fit:
         values = list_scalars(logs)
         with Guard(_FIT_LOST):
             row = Epoch(epoch, seconds, values)
-            self._index = self._watch.history.add(row, call=self._call, fit=self._index)
+            self._index = self._watch.history.add(row, call=self.call, fit=self._index)
         with Guard(_EVALUATE_LOST):
             self._summarize(epoch, values)
         with Guard("stop_on_nan does not work"):
             self._stop_on_nan(epoch, values)
+        with Guard("stop_when does not work"):
+            self._stop_when(epoch, values)
 
     def _summarize(self, epoch: int, values: Mapping[str, float]) -> None:
         if self._summary is None:
@@ -156,13 +179,19 @@ class _Fit:
         if self._index is not None:
             self._watch.metrics.add_epoch(self._index, self._summary)
 
+    def _stop_when(self, epoch: int, values: Mapping[str, float]) -> None:
+        self._logged = values
+        why = None if self._patience is None else self._patience.see(epoch, values)
+        if why is not None:
+            self._watch.early_ends.add(epoch, self.call if self._index is None else self._index, why)
+
     def _stop_on_nan(self, epoch: int, values: Mapping[str, float]) -> None:
         if not self._watch.run.stop_on_nan:
             return
         own = {*self._compiled, *(metric.name for metric in self._model.metrics)}
         lost = find_lost(values, metrics=own)
         if lost is not None:
-            fit = self._call if self._index is None else self._index
+            fit = self.call if self._index is None else self._index
             end_run(self._watch.run, f"{lost} was {values[lost]} at the end of epoch {epoch} of fit {fit}")
 
 

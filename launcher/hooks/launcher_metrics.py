@@ -95,6 +95,14 @@ class MetricsFile:
             found["evaluate"] = [*found["evaluate"], {"values": to_json_values(values)}][-_EVALUATIONS_KEPT:]
             self._write(found)
 
+    def add_fast(self, why: str | None) -> None:
+        """Write that a fit goes the fast way, or why it goes the plain one."""
+        with locked(self._run.folder):
+            found = self._read()
+            fast = found.get("fast") or {"fits": 0, "plain": {}}
+            plain = fast["plain"] if why is None else {**fast["plain"], why: fast["plain"].get(why, 0) + 1}
+            self._write({**found, "fast": {"fits": fast["fits"] + (why is None), "plain": plain}})
+
     def _read(self) -> dict[str, Any]:
         metric = self._run.metric
         mode = self._run.mode or (mode_of(metric) if metric else None)

@@ -20,6 +20,8 @@ class Run:
     mode: str | None = None
     stop_on_nan: bool = False
     rehearse: bool = False
+    fast: bool = False
+    stop_when: dict[str, Any] | None = None
 
     def path(self, name: str) -> str:
         """Return the path of a file of this run."""
@@ -42,4 +44,6 @@ def _make_run(folder: str, found: dict[str, Any]) -> Run:
         mode=found.get("mode"),
         stop_on_nan=bool(found.get("stop_on_nan")),
         rehearse=bool(found.get("rehearse")),
+        fast=bool(found.get("fast")),
+        stop_when=found.get("stop_when"),
     )

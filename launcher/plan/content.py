@@ -1,6 +1,6 @@
 """By what a run is recognised: hashes of all that its result can depend on. Pure.
 
-Code, command, parameters, seed, environment and variables count, the backend among them. Limits, needs,
+Code, command, parameters, seed, environment, variables, backend, fast and stop_when count. Limits, needs,
 names, times and warm starts do not: a run that succeeded would have under other limits too.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from launcher.spec.backend import VARIABLE
@@ -25,7 +26,9 @@ class Contents:
     def __init__(self, spec: JobSpec, *, code: str, environment: str) -> None:
         run = spec.run if isinstance(spec.run, str) else list(spec.run)
         backend = {} if spec.backend is None else {VARIABLE: spec.backend}
-        self._job = hashlib.sha256(_canonical([code, environment, run, {**spec.env, **backend}]))
+        self._job = hashlib.sha256(
+            _canonical([code, environment, run, {**spec.env, **backend}, *_chosen(spec)])
+        )
 
     def of_params(self, params: dict[str, Value]) -> ParamsContent:
         """Return the hashes of the runs with these parameters."""
@@ -49,6 +52,14 @@ class ParamsContent:
         own = self._shared.copy()
         own.update(f"\nseed {seed}".encode() if seed is not None else f"\nrepeat {repeat}".encode())
         return own.hexdigest()[:_CONTENT_DIGITS]
+
+
+def _chosen(spec: JobSpec) -> list[object]:
+    """Return what changes results where it is chosen; otherwise nothing, so that hashes stay as they were."""
+    chosen: dict[str, object] = {"fast": True} if spec.fast else {}
+    if spec.stop_when is not None:
+        chosen["stop_when"] = asdict(spec.stop_when)
+    return [chosen] if chosen else []
 
 
 def _canonical(value: object) -> bytes:

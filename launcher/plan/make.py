@@ -6,6 +6,7 @@ runs: what the runs of a job, or of a variant and fold, have in common is worked
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from launcher.errors import UsageError
@@ -96,6 +97,8 @@ def _plan_job(spec: JobSpec, *, tree: Tree, environment: str | None, beginning: 
         metric=spec.metric,
         mode=spec.mode,
         stop_on_nan=spec.stop_on_nan,
+        stop_when=None if spec.stop_when is None else asdict(spec.stop_when),
+        fast=spec.fast,
         seed=spec.seed,
         repeats=spec.repeats,
         folds=spec.folds,

@@ -20,6 +20,10 @@ SEED_TRAP = (
     "the seed is set as keras.utils.set_random_seed would: on the TensorFlow backend every epoch of fit on "
     "arrays then visits the samples in the same order (seed: none avoids it)"
 )
+FAST_ORDER = (
+    "fit on arrays goes the fast way: on the TensorFlow backend it visits shuffled samples in another order "
+    "each epoch, drawn from the seed"
+)
 LARGE_BYTES = 1_000_000_000
 LARGE_FILES = 50_000
 _PYTHON = re.compile(r"(?:.*/)?python(?:3(?:\.\d+)?)?")
@@ -29,7 +33,7 @@ _CUT_OFF = set("IES")
 
 def seed_note(spec: JobSpec) -> str | None:
     """Return what the seed does beside setting a seed; a run's record has it too."""
-    return None if spec.seed is None else SEED_TRAP
+    return None if spec.seed is None else FAST_ORDER if spec.fast else SEED_TRAP
 
 
 def warn_of_gpus(specs: Sequence[JobSpec], *, fleet: Fleet, on: str, cpu: bool) -> tuple[str, ...]:
@@ -54,8 +58,11 @@ def warn_of_gpus(specs: Sequence[JobSpec], *, fleet: Fleet, on: str, cpu: bool) 
 
 def warn_of_seeds(specs: Sequence[JobSpec]) -> tuple[str, ...]:
     """Say once what a seed does beside setting a seed."""
-    seeded = [spec.name for spec in specs if spec.seed is not None]
-    return (f"{_join(seeded)}: {SEED_TRAP}",) if seeded else ()
+    names: dict[str, list[str]] = {}
+    for spec in specs:
+        if (note := seed_note(spec)) is not None:
+            names.setdefault(note, []).append(spec.name)
+    return tuple(f"{_join(jobs)}: {note}" for note, jobs in names.items())
 
 
 def warn_of_python_flags(specs: Sequence[JobSpec]) -> tuple[str, ...]:

@@ -124,6 +124,8 @@ class PlannedJob:
     metric: str | None
     mode: str | None
     stop_on_nan: bool
+    stop_when: dict[str, Any] | None
+    fast: bool
     seed: int | None
     repeats: int
     folds: int | None

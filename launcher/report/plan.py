@@ -155,7 +155,13 @@ def _limits(job: Mapping[str, Any]) -> str:
     retries = limits.get("retries") or 0
     words += [f"{retries} retries" if retries > 1 else "1 retry"] if retries else []
     words += ["ends when the loss is not finite"] if job.get("stop_on_nan") else []
+    words += [_early(job["stop_when"])] if job.get("stop_when") else []
     return ", ".join(words)
+
+
+def _early(stop_when: Mapping[str, Any]) -> str:
+    epochs = plural(stop_when["patience"], "epoch")
+    return f"a fit ends after {epochs} without a better {clean(stop_when['metric'])}"
 
 
 def _metric(job: Mapping[str, Any]) -> str:

@@ -14,10 +14,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from launcher.runner import names, processes
 from launcher.runner.batch import Batch, BatchError, utc_now
+from launcher.runner.deadline import Deadline
 from launcher.runner.disk import Disk, Journal, to_json
 from launcher.runner.install import install
 from launcher.runner.lock import Lock
@@ -95,7 +97,8 @@ def _work(batch: Batch, *, only_requests: bool, how: Mapping[str, Any]) -> bool:
     starter = Starter(batch, queue=states.queue, journal=journal, gpus=gpus, **how)
     with Lock(os.path.join(home, names.NODE_LOCK)) as node_lock:
         slots = Slots(gpus, limit=batch.plan["slots"])
-        loop = Loop(batch, states, starter, node_lock=node_lock, slots=slots)
+        deadline = Deadline(batch, journal, clock=time.monotonic)
+        loop = Loop(batch, states, starter, node_lock=node_lock, slots=slots, deadline=deadline)
         if only_requests:
             loop.stop()
         loop.run()

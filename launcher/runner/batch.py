@@ -107,6 +107,8 @@ class Batch:
             "rehearse": bool(self.plan.get("rehearse")),
             "note": job.get("note"),
             "backend": job.get("backend"),
+            "fast": bool(job.get("fast")),  # older plans have none of these
+            "stop_when": job.get("stop_when"),
         }
 
 

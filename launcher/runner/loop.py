@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from types import FrameType
 
+    from launcher.runner.deadline import Deadline
     from launcher.runner.slots import Place, Slots
     from launcher.runner.starter import Starter
     from launcher.runner.states import States
@@ -36,6 +37,7 @@ class Loop:
     Args:
         node_lock: held while runs run; one runner of a home at a time.
         slots: how many runs at a time, and where.
+        deadline: when the batch ends, whatever is left.
         clock: seconds that never jump.
     """
 
@@ -47,12 +49,13 @@ class Loop:
         *,
         node_lock: Lock,
         slots: Slots,
+        deadline: Deadline,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.is_stopping = False
         self._batch, self._states, self._starter = batch, states, starter
         self._node_lock, self._has_node = node_lock, False
-        self._slots, self._clock = slots, clock
+        self._slots, self._deadline, self._clock = slots, deadline, clock
         self._active: dict[int, Attempt] = {}
         self._ended: list[Attempt] = []
         self._orphans = Orphans()
@@ -94,6 +97,7 @@ class Loop:
             return
         self._tick_at = now + _TICK_S
         self._carry_out_requests()
+        self._keep_limits()
         self._states.save_again()
         if now >= self._beat_at:
             self._beat_at = now + names.HEARTBEAT_S
@@ -176,6 +180,9 @@ class Loop:
     def _may_run(self) -> bool:
         if not self._has_node and self._states.queue.count(names.QUEUED) and not self._is_behind_another():
             self._has_node = self._node_lock.try_to_take()
+            if self._has_node:
+                self._deadline.start()
+                self._keep_limits()
         return self._has_node
 
     def _is_behind_another(self) -> bool:
@@ -242,9 +249,14 @@ class Loop:
         if attempt.verdict is not None:
             return outcome
         verdict = read_json(f"{attempt.folder}/{names.VERDICT}")
-        if isinstance(verdict, dict):  # also where the shell went on after it and ended well
-            self._states.forbid_retry(attempt.run)  # a seed that diverged once diverges again
-            return outcome._replace(state=names.FAILED, reason=str(verdict.get("reason")))
+        if isinstance(verdict, dict):
+            if (
+                verdict.get("state") != names.SUCCEEDED
+            ):  # also where the shell went on after it and ended well
+                self._states.forbid_retry(attempt.run)  # a seed that diverged once diverges again
+                return outcome._replace(state=names.FAILED, reason=str(verdict.get("reason")))
+            if outcome.state == names.SUCCEEDED:
+                return outcome._replace(reason=str(verdict.get("reason")))
         if outcome.state == names.FAILED and _is_full(self._batch.folder):
             return outcome._replace(reason=f"the disk is full ({outcome.reason})")
         return outcome
@@ -259,19 +271,25 @@ class Loop:
             runs = self._batch.indexes_of(request.get("runs", []))
             match request.get("action"):
                 case "cancel":
-                    self._cancel(runs)
+                    self._cancel(runs, "stopped by request")
                 case "resume":
+                    self._deadline.restart()
                     self._resume(runs, failed=bool(request.get("failed")))
             os.unlink(path)
 
-    def _cancel(self, runs: list[int]) -> None:
+    def _cancel(self, runs: list[int], reason: str) -> None:
         for run in runs:
             if self._states.queue.states[run] == names.RUNNING:
                 self._states.forbid_retry(run)  # it may be ending for another reason
             if run in self._active:
-                self._active[run].end(names.CANCELLED, "stopped by request", now=self._clock())
+                self._active[run].end(names.CANCELLED, reason, now=self._clock())
             elif self._states.queue.states[run] == names.QUEUED:
-                self._cancel_queued(run, "stopped by request")
+                self._cancel_queued(run, reason)
+
+    def _keep_limits(self) -> None:
+        reason = self._deadline.find_reason()
+        if reason is not None:
+            self._cancel(self._states.runs_in(names.QUEUED, names.RUNNING), reason)
 
     def _cancel_hopeless(self) -> None:
         for run, job in self._states.queue.hopeless():

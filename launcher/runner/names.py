@@ -19,6 +19,7 @@ RUNNER_LOCK = "runner.lock"
 RUNNER_LOG = "runner.log"
 EVENTS = "events.jsonl"
 MANIFEST = "manifest.json"
+LIMITS = "limits.json"  # left by a place whose time is bought
 REQUESTS = "requests"
 BALLAST = ".ballast"  # there as long as a runner has not tidied up behind itself
 RUNS = "runs"

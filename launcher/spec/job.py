@@ -44,6 +44,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class StopWhen:
+    """When a fit ends early: its metric has not got better by `min_delta` for `patience` epochs."""
+
+    metric: str
+    patience: int
+    min_delta: float = 0.0
+    mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobSpec:
     """One job file.
 
@@ -56,6 +66,7 @@ class JobSpec:
         environment: a requirements file; None is the target's own.
         warm: whether runs may start from a process that has done the script's imports.
         backend: of Keras; None leaves it to the script and its environment.
+        fast: whether fit on arrays may visit shuffled samples in an order of ours.
     """
 
     name: str
@@ -78,3 +89,5 @@ class JobSpec:
     stop_on_nan: bool = False
     warm: bool = True
     backend: str | None = None
+    stop_when: StopWhen | None = None
+    fast: bool = False

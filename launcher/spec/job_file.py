@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-LATER = frozenset({"fast", "checkpoint", "stop_when"})
+LATER = frozenset({"checkpoint"})
 OPEN = frozenset({"params", "grid", "env"})  # below these, names are the user's own
 
 LARGEST_SEED = 2**32 - 1 - MOST_RUNS  # of repeat 0: NumPy takes 32 bits
@@ -179,6 +179,17 @@ class LimitsSection(_Section):
     usd: Usd | None = Field(None, description="the most that the batch may cost, in US dollars")
 
 
+class StopWhenSection(_Section):
+    """When a fit ends early."""
+
+    metric: Word = Field(description="a name that Keras logs, as val_loss")
+    patience: int = Field(ge=1, le=1_000_000, description="epochs without a better value")
+    min_delta: float = Field(0, ge=0, strict=False, description="what counts as better")
+    mode: Literal["min", "max"] | None = Field(
+        None, description="which way it is better; default: by its name"
+    )
+
+
 class JobFile(_Section):
     """One job: what to run, with which parameters, on what, within which limits."""
 
@@ -215,3 +226,5 @@ class JobFile(_Section):
     backend: Literal["tensorflow", "jax", "torch"] | None = Field(
         None, description="of Keras; default: what the script, the environment or keras.json says"
     )
+    stop_when: StopWhenSection | None = Field(None, description="end fits that get no better")
+    fast: bool = Field(False, description="let Keras go through an epoch of arrays in one call of TensorFlow")

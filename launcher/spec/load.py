@@ -13,7 +13,7 @@ from launcher.errors import UsageError
 from launcher.spec.backend import check_backend
 from launcher.spec.batch import Read, check_batch
 from launcher.spec.document import Document, read_document
-from launcher.spec.job import JobSpec, Limits, Machine, Needs
+from launcher.spec.job import JobSpec, Limits, Machine, Needs, StopWhen
 from launcher.spec.job_file import NAME_PATTERN, JobFile
 from launcher.spec.overrides import apply_overrides
 from launcher.spec.parameters import check_parameters
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # A section whose lines are all commented out is none.
-_SECTIONS = frozenset({"params", "grid", "needs", "machine", "limits", "env", "after"})
+_SECTIONS = frozenset({"params", "grid", "needs", "machine", "limits", "env", "after", "stop_when"})
 
 
 def load_jobs(files: Sequence[Path], *, overrides: Sequence[str] = ()) -> tuple[JobSpec, ...]:
@@ -78,6 +78,8 @@ def _resolve(fields: JobFile, source: Path, document: Document) -> JobSpec:
         stop_on_nan=fields.stop_on_nan,
         warm=fields.warm,
         backend=fields.backend,
+        stop_when=None if fields.stop_when is None else StopWhen(**fields.stop_when.model_dump()),
+        fast=fields.fast,
     )
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import shlex
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
@@ -59,6 +60,12 @@ _EXPECTED = {
     "stop_on_nan": ("true or false", "true"),
     "warm": ("true or false", "false"),
     "backend": ("tensorflow, jax or torch", "jax"),
+    "stop_when": (_MAP, "{metric: val_loss, patience: 10}"),
+    "stop_when.metric": ("the name of a metric", "val_loss"),
+    "stop_when.patience": ("a whole number from 1 to 1,000,000", "10"),
+    "stop_when.min_delta": ("a number from 0", "0.001"),
+    "stop_when.mode": ("min or max", "max"),
+    "fast": ("true or false", "true"),
 }
 _PARAMS = {"params": None}  # what YAML makes of {params} without quotes
 _NAMES = {
@@ -78,7 +85,8 @@ def explain(error: ValidationError, document: Document) -> UsageError:
     if details["type"] == "extra_forbidden":
         return _explain_unknown(path, place)
     if details["type"] == "missing":
-        return UsageError(f"{place}: run is missing.", "Write run: python train.py.")
+        example = _EXPECTED[".".join(path)][1]
+        return UsageError(f"{place}: {'.'.join(path)} is missing.", f"Write {_write(path, example, place)}.")
     if path[-1] == "[key]":
         return UsageError(
             f"{place}: {path[0]}: {show_value(path[1])} can't be a name here.", f"Write {_NAMES[path[0]]}."
@@ -120,9 +128,15 @@ def _keys_of(section: Sequence[str]) -> tuple[str, ...]:
     """Return the keys of a section; a field that is no section has none."""
     fields = JobFile.model_fields
     if section:
-        kind = fields[section[0]].annotation if len(section) == 1 else None
+        kind = _kind_of(fields[section[0]].annotation) if len(section) == 1 else None
         fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
     return tuple(fields)
+
+
+def _kind_of(annotation: Any) -> Any:
+    """Return what a field holds where it may also be left out."""
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+    return kinds[0] if len(kinds) == 1 else annotation
 
 
 def _explain_value(path: Sequence[str], document: Document) -> UsageError:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from launcher.hooks.launcher_nan import find_lost
 from launcher.hooks.launcher_rehearse import shorten_fit
+from launcher.hooks.launcher_stop import Patience
 
 if TYPE_CHECKING:
     from tests.hooks.conftest import HookedRun
@@ -130,3 +131,69 @@ def test_a_rehearsal_adds_no_validation() -> None:
     shorten_fit(arguments)
 
     assert arguments == {"epochs": 1, "validation_data": None, "verbose": 2, "steps_per_epoch": 1}
+
+
+EARLY = """
+import keras
+keras.utils.set_random_seed(1)
+class Script(keras.callbacks.Callback):
+    def __init__(self, values): self.values = values
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch < len(self.values) and self.values[epoch] is not None:
+            logs["worth"] = self.values[epoch]
+def train(values):
+    return len(make_model(keras).fit(x, y, epochs=9, verbose=0, callbacks=[Script(values)]).epoch)
+"""
+
+
+@pytest.mark.keras
+def test_a_fit_ends_when_its_metric_gets_no_better_and_the_script_goes_on(hooked: HookedRun) -> None:
+    hooked.describe(stop_when={"metric": "worth", "patience": 2, "min_delta": 0.1, "mode": "max"})
+    script = """
+scripts = [1, 2, None, 2.05, float("nan"), 3], [1, 2, 3, 4, 5, 6, 7, 8, 9], [], [1, 0, 0]
+counts = [train(script) for script in scripts]
+json.dump(counts, open("counts.json", "w"))
+"""
+
+    output = hooked.run(EARLY + script)
+
+    assert hooked.read("counts.json") == [5, 9, 9, 3]
+    reason = "stopped early after epoch 4 of fit 0: worth has not got better since epoch 1 (2)"
+    last = "2 fits stopped early, the last after epoch 2 of fit 3: worth has not got better since epoch 0 (1)"
+    missing = "stop_when: fit 2 logs no worth, only loss, mae"
+    assert [each.removeprefix("launcher: ") for each in output.said] == [
+        f"stop_when: {reason}",
+        missing,
+        f"stop_when: {last}",
+    ]
+    verdict = json.loads((hooked.folder / "verdict.json").read_text())
+    assert verdict == {"state": "succeeded", "reason": last}
+
+
+class Model:
+    """A model as far as stop_when knows it."""
+
+    stop_training = False
+
+
+@pytest.mark.parametrize(
+    ("settings", "values", "ends_after"),
+    [
+        ({"metric": "val_loss", "patience": 1}, [3.0, 2.0, 1.0, 1.0], 3),
+        ({"metric": "val_loss", "patience": 1, "mode": "max"}, [3.0, 2.0], 1),
+        ({"metric": "val_accuracy", "patience": 2}, [0.5, 0.6, 0.6, 0.5], 3),
+        ({"metric": "loss", "patience": 2, "min_delta": 0.5}, [3.0, 2.4, 2.0, 1.9], 3),
+        ({"metric": "loss", "patience": 1}, [NAN], 0),
+        ({"metric": "loss", "patience": 9}, [1.0] * 9, None),
+    ],
+)
+def test_which_epoch_is_the_last(
+    settings: dict[str, Any], values: list[float], ends_after: int | None
+) -> None:
+    model = Model()
+    patience = Patience(settings, model=model)
+
+    ended = [patience.see(epoch, {settings["metric"]: value}) for epoch, value in enumerate(values)]
+
+    assert next((epoch for epoch, why in enumerate(ended) if why), None) == ends_after
+    assert model.stop_training is (ends_after is not None)

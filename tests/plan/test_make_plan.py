@@ -12,9 +12,9 @@ import pytest
 
 from launcher.errors import UsageError
 from launcher.plan import FinishedRun, Fleet, Offer, PlannedRun, SkippedRun, render_json
-from launcher.plan.notes import SEED_TRAP
+from launcher.plan.notes import FAST_ORDER, SEED_TRAP
 from launcher.snapshot import Entry, Tree
-from launcher.spec.job import Limits, Needs
+from launcher.spec.job import Limits, Needs, StopWhen
 from tests.plan.factory import CODE, job, plan
 
 GRID = {"placement": ("none", "hidden"), "rate": (0.2, 0.5)}
@@ -121,6 +121,8 @@ def content(*, tree: Tree = CODE, environment: str = "e", **fields: Any) -> list
         {"env": {"A": "1"}},
         {"environment": "other"},
         {"folds": 2},
+        {"fast": True},
+        {"stop_when": StopWhen("val_loss", 3)},
         {"tree": Tree((Entry("train.py", "file", 0o644, 9, "cd" * 32),))},
     ],
     ids=str,
@@ -245,10 +247,10 @@ def test_too_few_gpus_are_refused_where_the_cpu_is_no_answer(gpus: int, on: str,
 
 
 def test_what_a_seed_does_beside_is_said_once_and_noted_in_each_job() -> None:
-    made = plan(job("a"), job("b"), job("c", seed=None))
+    made = plan(job("a"), job("b"), job("c", seed=None), job("d", fast=True), job("e", seed=None, fast=True))
 
-    assert made.warnings == (f"a, b: {SEED_TRAP}",)
-    assert [planned.note for planned in made.jobs] == [SEED_TRAP, SEED_TRAP, None]
+    assert made.warnings == (f"a, b: {SEED_TRAP}", f"d: {FAST_ORDER}")
+    assert [planned.note for planned in made.jobs] == [SEED_TRAP, SEED_TRAP, None, FAST_ORDER, None]
 
 
 @pytest.mark.parametrize(

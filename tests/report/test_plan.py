@@ -204,3 +204,11 @@ def test_one_retry_is_one(tmp_path: Path) -> None:
 )
 def test_sizes_are_short(size_bytes: int, expected: str) -> None:
     assert size(size_bytes) == expected
+
+
+def test_when_fits_end_early_is_a_limit(tmp_path: Path) -> None:
+    extra = {"stop_when": {"metric": "val_loss", "patience": 10, "min_delta": 0.0, "mode": None}}
+
+    text = plan_text(make(tmp_path, [Job(extra=extra)]))
+
+    assert "limits  a fit ends after 10 epochs without a better val_loss\n" in text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from launcher.spec import JobSpec, Limits, Machine, Needs
+from launcher.spec.job import StopWhen
 from launcher.spec.job_file import LATER, JobFile
 from tests.spec.kit import RUN, load, refused
 
@@ -96,6 +97,14 @@ def test_everything_but_run_has_a_default(tmp_path: Path) -> None:
         ("backend: jax", "backend", "jax"),
         ("backend: jax\nenv: {KERAS_BACKEND: jax}", "backend", "jax"),
         ("env: {KERAS_BACKEND: jax}", "backend", None),
+        ("fast: true", "fast", True),
+        ("stop_when: {metric: val_loss, patience: 10}", "stop_when", StopWhen("val_loss", 10)),
+        (
+            "stop_when: {metric: auc, patience: 1, min_delta: 1, mode: max}",
+            "stop_when",
+            StopWhen("auc", 1, 1.0, "max"),
+        ),
+        ("stop_when:", "stop_when", None),
     ],
 )
 def test_a_field_takes(tmp_path: Path, text: str, field: str, value: object) -> None:
@@ -200,6 +209,31 @@ INVALID = [
     ("after: 5", "after: 5 is not a list of jobs.", "Write after: [other-job]."),
     ("after: [[a]]", 'after: [["a"]] is not a list of jobs.', "Write after: [other-job]."),
     ("stop_on_nan: yes", 'stop_on_nan: "yes" is not true or false.', "Write stop_on_nan: true."),
+    (
+        "stop_when: {metric: loss}",
+        "stop_when.patience is missing.",
+        "Write patience: 10.",
+    ),
+    (
+        "stop_when: {metric: loss, patience: 0}",
+        "stop_when.patience: 0 is not a whole number from 1 to 1,000,000.",
+        "Write patience: 10.",
+    ),
+    (
+        "stop_when: {metric: loss, patience: 1, min_delta: -1}",
+        "stop_when.min_delta: -1 is not a number from 0.",
+        "Write min_delta: 0.001.",
+    ),
+    (
+        "stop_when: {metric: loss, patience: 1, mode: best}",
+        'stop_when.mode: "best" is not min or max.',
+        "Write mode: max.",
+    ),
+    ("stop_when: val_loss", 'stop_when: "val_loss" is not a mapping of keys and values.',
+     "Write stop_when: {metric: val_loss, patience: 10}."),
+    ("stop_when: {patient: 3}", "stop_when.patient: there is no such key.", "Did you mean patience?"),
+    ("patience: 3", "patience: there is no such key.", "Did you mean stop_when.patience?"),
+    ("fast: 1", "fast: 1 is not true or false.", "Write fast: true."),
     ("stop_on_nan: 1", "stop_on_nan: 1 is not true or false.", "Write stop_on_nan: true."),
     ("warm: 1", "warm: 1 is not true or false.", "Write warm: false."),
     ("backend: theano", 'backend: "theano" is not tensorflow, jax or torch.', "Write backend: jax."),

@@ -130,7 +130,7 @@ FORM = "Write, for example, --set params.epochs=5."
         ("params.a=[1", "a bracket is not closed, or a comma is missing.", "Write [1, 2] or {a: 1, b: 2}."),
         ("run=a: b: c", "no colon is expected here: it is the second in its line, or the line is indented too far.", 'Put a text that holds ": " in quotes, and begin keys of one level in one column.'),
         ("params.units=4", None, "Remove it from one of them."),
-        ("run=null", "run is missing.", "Write run: python train.py."),
+        ("run=null", "run is missing.", "Write --set 'run=python train.py'."),
         ("folder=nowhere", 'folder: "nowhere" can\'t be read: No such file or directory.', "Name a folder, relative to the job file."),
     ],
 )  # fmt: skip

@@ -42,7 +42,10 @@ after: [other-job]
 stop_on_nan: false
 warm: false
 backend: jax
+stop_when: {metric: val_loss, patience: 10, min_delta: 0.01, mode: min}
+fast: true
 """
+REQUIRED = {"run", "metric", "patience"}  # the latter two of stop_when
 KINDS: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "array": list,
@@ -191,7 +194,7 @@ def test_every_field_says_what_it_is_and_its_default(name: str, field: dict[str,
         field = find(field["$ref"], job_schema())
 
     assert field["description"]
-    assert "default" in field or name == "run" or field["type"] == "object"
+    assert "default" in field or name in REQUIRED or field["type"] == "object"
     assert isinstance(field.get("title", ""), str)
 
 
