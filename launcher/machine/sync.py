@@ -54,6 +54,8 @@ class Server:
                 return
             try:
                 self._answers[asked["op"]](asked, data)
+            except ConnectionError:
+                return
             except OSError as error:
                 name = error.filename if isinstance(error.filename, str) else ""
                 self._say(error=f"{name}: {error.strerror}" if name else str(error.strerror or error))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from launcher.machine.tree import Row
     from launcher.machine.wire import Wire
 
+IN_ITS_PLACE = "something else stands in its place here"
 _CHUNK_BYTES = 1 << 20
 _OWNER = stat.S_IRUSR | stat.S_IWUSR
 _MODES = 0o755
@@ -59,7 +60,7 @@ class Arrival:
     def make_folder(self, row: Row) -> None:
         """Make a folder, and those above it."""
         if not self._open_way(f"{row.path}/"):
-            self.refuse(row.path, "something else stands in its place here")
+            self.refuse(row.path, IN_ITS_PLACE)
 
     def make_link(self, row: Row) -> None:
         """Make a link that stays in the folder; any other is refused."""
@@ -67,10 +68,14 @@ class Arrival:
         if not is_inside(row):
             self.refuse(row.path, f"it is a link that leads out of the folder, to {row.target!r:.100}")
         elif not self._open_way(row.path) or (path.exists() and not path.is_symlink()):
-            self.refuse(row.path, "something else stands in its place here")
+            self.refuse(row.path, IN_ITS_PLACE)
         elif not path.is_symlink() or os.readlink(path) != row.target:  # noqa: PTH115 - as it is written
             path.unlink(missing_ok=True)
             path.symlink_to(row.target)
+
+    def opens(self, row: Row) -> bool:
+        """Make the folders above a file. Returns: whether the way there leads through true folders only."""
+        return self._open_way(row.path)
 
     def refuse(self, path: str, reason: str) -> None:
         """Remember what is not taken."""
@@ -104,10 +109,6 @@ class Arrival:
         begin = value.get("from")
         if begin not in (0, start):
             raise self._hostile(f"{row.path!r:.200} from the middle")
-        if not self._open_way(row.path):
-            self.refuse(row.path, "something else stands in its place here")
-            receive_bytes(wire, value, data, lambda _: None)
-            return 0
         return self._write(row, wire, (value, data), start=begin, limit_bytes=limit_bytes)
 
     def save(self) -> None:

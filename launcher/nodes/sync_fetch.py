@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from launcher.errors import RefusedError
 from launcher.machine.tree import FILE, FOLDER, Row
 from launcher.nodes.node import Moved
+from launcher.nodes.sync_arrival import IN_ITS_PLACE
 from launcher.nodes.sync_record import RECORD
 from launcher.nodes.sync_rows import MOST_NAMES, checked_rows
 
@@ -81,6 +82,8 @@ class Fetcher:
                 self._arrival.make_folder(row)
             elif row.kind != FILE:
                 self._arrival.make_link(self._relative(row))
+            elif not self._arrival.opens(row):
+                self._arrival.refuse(row.path, IN_ITS_PLACE)
             elif (have := self._arrival.want(row)) is not None:
                 one = _Wanted(number, row, *have)
                 room -= one.missing_bytes
