@@ -1,6 +1,6 @@
 """Measure what launcher promises, against its peers in the same run, and print one table.
 
-python -m tests.bench [NAME...]      names: runner start scale tail
+python -m tests.bench [NAME...]      names: runner start scale tail experiment, and experiment-whole
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import runner, scale, start, tail
+from tests.bench import experiment, runner, scale, start, tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,9 @@ BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "start": start.measure,
     "scale": scale.measure,
     "tail": tail.measure,
+    "experiment": experiment.measure,
 }
+LONG = {"experiment-whole": experiment.measure_whole}  # only when asked for by name
 
 
 def main(wanted: Sequence[str]) -> None:
@@ -32,7 +34,7 @@ def main(wanted: Sequence[str]) -> None:
     print(f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}\n")
     print("| what | launcher | peer | ratio | target |\n|---|---|---|---|---|")
     for name in wanted or BENCHES:
-        for row in BENCHES[name]():
+        for row in (BENCHES | LONG)[name]():
             print(row.text(), flush=True)
 
 

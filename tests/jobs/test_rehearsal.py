@@ -16,7 +16,8 @@ from tests.jobs.small_data import write_imdb, write_mammography, write_reuters
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytestmark = pytest.mark.keras
+LONGEST_S = 1800  # a minute where nothing else runs
+pytestmark = [pytest.mark.keras, pytest.mark.timeout(2 * LONGEST_S)]
 
 LAUNCHER = str(Path(sys.executable).with_name("launcher"))
 ON_FILES = {
@@ -53,7 +54,7 @@ def _rehearse(*arguments: str, into: Path, env: Mapping[str, str]) -> str:
         env={**os.environ, **env},
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=LONGEST_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
