@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,11 @@ def aws_clients() -> dict[tuple[str, bool], Any]:
 
 
 @pytest.fixture
-def cloud(fake_ec2: FakeEc2, aws_clients: dict[tuple[str, bool], Any]) -> Cloud:
+def cloud(
+    fake_ec2: FakeEc2, aws_clients: dict[tuple[str, bool], Any], monkeypatch: pytest.MonkeyPatch
+) -> Cloud:
+    # boto's own pauses between attempts, too, pass at once.
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=fake_ec2.advance))
     cloud = Cloud(
         "us-west-2",
         sleep=fake_ec2.advance,
