@@ -171,8 +171,10 @@ def _wrong_with_machine(machine: Machine, record: Record | None, now: datetime) 
 
 def _is_of(tags: Mapping[str, str], machine_id: str, record: Record) -> bool:
     """Whether a record speaks of this machine, and not of one that the batch had before or after."""
-    current = record.attempt.token if record.attempt else None
-    return tags.get(ATTEMPT) == current or (record.state == CLOSED and machine_id in record.machines)
+    current = record.current_token
+    return (bool(current) and tags.get(ATTEMPT) == current) or (
+        record.state == CLOSED and machine_id in record.machines
+    )
 
 
 def _price_of(machine: Machine) -> float | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FOLDER = "intents"
 OPEN, LAUNCHED, CLOSED = "open", "launched", "closed"
 _SCHEMA = 1
+_NOTHING_YET: dict[str, Any] = {"machine": "", "schedule": "", "are_results_home": False, "why": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,16 @@ class Attempt:
 
     Attributes:
         number: from 0 within the batch, also over several machines.
+        token: by which AWS knows it again.
         at: when it was begun, UTC, ISO 8601.
         expires_at: the deadline of the machine, likewise.
-        parameters: those of RunInstances, its token among them.
+        parameters: those of RunInstances; empty once it has ended.
         may_have_bought: whether it was sent, and no definite answer came.
         outcome: what came of it; empty as long as that is not known.
     """
 
     number: int
+    token: str
     region: str
     zone: str
     type: str
@@ -51,11 +54,6 @@ class Attempt:
     parameters: dict[str, Any]
     may_have_bought: bool = True
     outcome: str = ""
-
-    @property
-    def token(self) -> str:
-        """By which AWS knows it again."""
-        return str(self.parameters["ClientToken"])
 
     @property
     def place(self) -> str:
@@ -70,7 +68,8 @@ class Record:
     Attributes:
         attempt: the one that is under way, or that got the machine.
         machine: the id of the machine, once known.
-        past: those that came to nothing, without their parameters.
+        schedule: the name of the schedule that ends it, where there is one.
+        past: the attempts before, and of a closed intent the last one too.
         are_results_home: whether all that the machine made has been verified at home.
         why: why it was closed.
     """
@@ -79,10 +78,18 @@ class Record:
     state: str = OPEN
     attempt: Attempt | None = None
     machine: str = ""
+    schedule: str = ""
     past: tuple[Attempt, ...] = ()
     machines: tuple[str, ...] = ()
     are_results_home: bool = False
     why: str = ""
+
+    @property
+    def current_token(self) -> str:
+        """The token of the machine that this speaks of, also once closed; empty where there is none."""
+        if self.attempt:
+            return self.attempt.token
+        return self.past[-1].token if self.past and self.state == CLOSED else ""
 
     @property
     def next_number(self) -> int:
@@ -114,21 +121,24 @@ class Intent:
 
     def begin(self, attempt: Attempt) -> None:
         """Say that an attempt is about to be made; on disk when the call returns."""
-        self._write(
-            replace(self.record, state=OPEN, attempt=attempt, machine="", are_results_home=False, why="")
-        )
+        self._write(replace(self.record, state=OPEN, attempt=attempt, **_NOTHING_YET))
 
     def refused(self, outcome: str) -> None:
         """Say that the attempt definitely bought nothing."""
         attempt = self.record.attempt
         if attempt:
             ended = replace(attempt, parameters={}, may_have_bought=False, outcome=outcome)
-            self._write(replace(self.record, attempt=None, machine="", past=(*self.record.past, ended)))
+            past = (*self.record.past, ended)
+            self._write(replace(self.record, state=OPEN, attempt=None, past=past, **_NOTHING_YET))
 
     def launched(self, machine: str) -> None:
         """Say which machine the attempt got."""
         machines = tuple(dict.fromkeys((*self.record.machines, machine)))
         self._write(replace(self.record, state=LAUNCHED, machine=machine, machines=machines))
+
+    def scheduled(self, name: str) -> None:
+        """Say which schedule ends the machine."""
+        self._write(replace(self.record, schedule=name))
 
     def results_are_home(self) -> None:
         """Say that everything that the machine made has been verified at home: it may end with its disk."""
@@ -160,7 +170,7 @@ class Intent:
         ended = replace(self.record, state=CLOSED, why=why)
         if ended.attempt:
             parted = replace(ended.attempt, parameters={}, may_have_bought=False, outcome=why)
-            ended = replace(ended, attempt=None, machine="", past=(*ended.past, parted))
+            ended = replace(ended, attempt=None, machine="", schedule="", past=(*ended.past, parted))
         self._write(ended)
 
     def _write(self, record: Record) -> None:

@@ -10,11 +10,14 @@ of capacity in silence, and are off here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from launcher.aws import machines
 from launcher.aws.catalogue import family_of
 from launcher.aws.launch_request import LaunchRequest, as_sent, make_attempt
+from launcher.aws.schedules import create_schedule, delete_schedule
+from launcher.aws.settle import find_launched, is_heard
 from launcher.aws.volumes import delete_when_free, find_volumes
 from launcher.errors import (
     AlreadyRentedError,
@@ -114,6 +117,10 @@ class Launcher:
             AlreadyRentedError: it has a machine that another client launched.
         """
         attempt = self._intent.record.attempt
+        if attempt and not self._intent.record.machine and is_heard(self._cloud_of(attempt.region), attempt):
+            # Too old to be sent again: it would buy a machine whose deadline has begun long ago.
+            find_launched(self._cloud_of, self._intent)
+            attempt = self._intent.record.attempt
         if attempt and (machine := self._finish(attempt, is_new=False)):
             return machine
         for machine in self._find_alive():
@@ -184,10 +191,24 @@ class Launcher:
             else:
                 machine_id = str(answer["Instances"][0]["InstanceId"])
                 self._intent.launched(machine_id)
+                self._arm(cloud, attempt, machine_id)
                 return machine_id
             pause = pause_s * (0.5 + self._random.random())
             cloud.sleep(pause)
             waited_s, pause_s = waited_s + pause, min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _arm(self, cloud: Cloud, attempt: Attempt, machine_id: str) -> None:
+        """Draw the second line; the first is the machine's own deadline, so that it may fail."""
+        if not self._request.reaper_role:
+            return
+        deadline = datetime.fromisoformat(attempt.expires_at)
+        batch, role = self._request.batch, self._request.reaper_role
+        try:
+            name = create_schedule(cloud, batch=batch, machine_id=machine_id, deadline=deadline, role=role)
+        except AwsError as error:
+            self._tell(f"No schedule ends {machine_id}, only its own deadline does: {error.what}")
+        else:
+            self._intent.scheduled(name)
 
     def _refused(self, attempt: Attempt, error: AwsError) -> None:
         if found := self._intent.record.machine:
@@ -200,6 +221,8 @@ class Launcher:
         """Leave nothing of a machine that died at its birth; its disk has nothing on it."""
         cloud = self._cloud_of(attempt.region)
         machines.end(cloud, [machine_id])
+        if name := self._intent.record.schedule:
+            delete_schedule(cloud, name)
         if self._is_new:
             for volume in find_volumes(cloud, attempt=attempt.token):
                 delete_when_free(cloud, volume.id)

@@ -36,6 +36,7 @@ class LaunchRequest:
         group: gives the id of the security group, for an offer.
         lifetime_s: for how long it may live at most, for an offer: what a budget buys depends on the price.
         user_data: gives what it is told at its birth, for an offer and its deadline.
+        reaper_role: with which EventBridge ends the machine should it not end itself; None is no second line.
         more_tags: beside those that every machine has.
     """
 
@@ -49,6 +50,7 @@ class LaunchRequest:
     user_data: Callable[[Offer, datetime], bytes]
     more_tags: Mapping[str, str] = field(default_factory=dict)
     key_name: str | None = None
+    reaper_role: str | None = None
 
 
 def make_attempt(request: LaunchRequest, offer: Offer, *, number: int, now: datetime) -> Attempt:
@@ -81,6 +83,7 @@ def make_attempt(request: LaunchRequest, offer: Offer, *, number: int, now: date
     )
     return Attempt(
         number=number,
+        token=token,
         region=offer.region,
         zone=offer.zone,
         type=offer.type,

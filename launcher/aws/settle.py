@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from launcher.aws import machines
+from launcher.aws.schedules import delete_schedule
 from launcher.aws.volumes import delete_when_free, find_volumes
 from launcher.errors import AwsMissingError, AwsUnclearError
 
@@ -62,12 +63,19 @@ def _abandon(cloud_of: Callable[[str], Cloud], intent: Intent, *, why: str) -> t
         return ()
     cloud = cloud_of(attempt.region)
     left = list(machines.end(cloud, [machine.id], seen=True))
+    if not left and intent.record.schedule:
+        delete_schedule(cloud, intent.record.schedule)
     if not was_reached and not left:
         disks = find_volumes(cloud, attempt=attempt.token)
         left = [volume.id for volume in disks if not delete_when_free(cloud, volume.id)]
     if not left:
         intent.close(why)
     return tuple(left)
+
+
+def is_heard(cloud: Cloud, attempt: Attempt) -> bool:
+    """Whether an attempt is so old that AWS shows by now what it bought."""
+    return (cloud.clock() - datetime.fromisoformat(attempt.at)).total_seconds() >= _HEARD_S
 
 
 def _find_known(cloud: Cloud, machine_id: str) -> Machine | None:
@@ -78,7 +86,6 @@ def _find_known(cloud: Cloud, machine_id: str) -> Machine | None:
 
 
 def _find_by_token(cloud: Cloud, attempt: Attempt) -> Machine | None:
-    age_s = (cloud.clock() - datetime.fromisoformat(attempt.at)).total_seconds()
     waited_s = 0.0
     while True:
         try:
@@ -87,7 +94,7 @@ def _find_by_token(cloud: Cloud, attempt: Attempt) -> Machine | None:
         except AwsUnclearError:
             pass
         else:
-            if age_s + waited_s >= _HEARD_S:
+            if waited_s >= _HEARD_S or is_heard(cloud, attempt):
                 return None
         cloud.sleep(_EVERY_S)
         waited_s += _EVERY_S

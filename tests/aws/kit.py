@@ -41,7 +41,7 @@ def offers(
     ]
 
 
-def request(fake: FakeEc2, batch: str = BATCH, owner: str = "me") -> LaunchRequest:
+def request(fake: FakeEc2, batch: str = BATCH, owner: str = "me", role: str | None = None) -> LaunchRequest:
     group = fake.default_group()
 
     host_key = uuid.uuid4()
@@ -58,6 +58,7 @@ def request(fake: FakeEc2, batch: str = BATCH, owner: str = "me") -> LaunchReque
         group=lambda _: group,
         lifetime_s=lambda _: LIFE_S,
         user_data=user_data,
+        reaper_role=role,
     )
 
 
@@ -71,10 +72,11 @@ def try_launch(
     said: list[str] | None = None,
     batch: str = BATCH,
     owner: str = "me",
+    role: str | None = None,
 ) -> Machine:
     return launch(
         cloud.in_region,
-        request(fake, batch, owner),
+        request(fake, batch, owner, role),
         offers(fake) if wanted is None else wanted,
         intent=intent_of(home, batch),
         wait_s=wait_s,

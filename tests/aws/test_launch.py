@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from launcher.aws import machines
+from launcher.aws import machines, schedules
 from launcher.aws.intent import CLOSED, LAUNCHED, OPEN, intent_of
 from launcher.aws.settle import abandon, find_launched
 from launcher.errors import (
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from launcher.aws.cloud import Cloud
     from tests.fake_ec2 import FakeEc2
     from tests.fake_ec2.call import Call
+
+ROLE = "arn:aws:iam::123456789012:role/launcher-reaper"
 
 
 def launches(fake: FakeEc2) -> list[Call]:
@@ -365,3 +367,62 @@ def _interrupted(cloud: Cloud, fake: FakeEc2, home: Path) -> None:
         try_launch(fake, cloud, home)
     finally:
         cloud.sleep = sleep
+
+
+# The second line
+
+
+def test_a_schedule_is_made_at_once_and_goes_with_the_machine(
+    fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path
+) -> None:
+    machine = try_launch(fake_ec2, cloud, tmp_path, role=ROLE)
+
+    (schedule,) = schedules.find_schedules(cloud)
+    assert (schedule.machine, schedule.name) == (machine.id, intent_of(tmp_path, BATCH).record.schedule)
+    assert fake_ec2.actions("scheduler")[0] == "CreateSchedule"
+    assert abandon(cloud.in_region, intent_of(tmp_path, BATCH), why="test") == ()
+    assert not schedules.find_schedules(cloud)
+
+
+def test_a_schedule_that_is_refused_is_told_and_the_machine_is_had(
+    fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path
+) -> None:
+    fake_ec2.gate.denied = {"scheduler:*"}
+    said: list[str] = []
+
+    machine = try_launch(fake_ec2, cloud, tmp_path, role=ROLE, said=said)
+
+    assert [each.id for each in fake_ec2.alive()] == [machine.id]
+    assert "No schedule" in said[0]
+
+
+def test_a_machine_that_dies_at_birth_takes_its_schedule_along(
+    fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path
+) -> None:
+    fake_ec2.machines.dooms.append("Server.InsufficientInstanceCapacity")
+
+    machine = try_launch(fake_ec2, cloud, tmp_path, role=ROLE)
+
+    assert [each.machine for each in schedules.find_schedules(cloud)] == [machine.id]
+
+
+# What is too old to be sent again
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_an_old_request_is_looked_for_and_not_sent_again(
+    fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path, *, heard: bool
+) -> None:
+    fake_ec2.fail("RunInstances", "lost", after=heard, times=99)
+    with pytest.raises(AwsUnclearError):
+        try_launch(fake_ec2, cloud, tmp_path)
+    fake_ec2.faults.clear()
+    tokens = {call.params["ClientToken"] for call in launches(fake_ec2)}
+    fake_ec2.advance(1000)
+    before = len(launches(fake_ec2))
+
+    machine = try_launch(fake_ec2, cloud, tmp_path)
+
+    assert [each.id for each in fake_ec2.alive()] == [machine.id]
+    assert (machine.tags["launcher:attempt"] in tokens) is heard
+    assert len(launches(fake_ec2)) == before + (not heard)

@@ -105,6 +105,18 @@ def test_what_is_home_ends_with_its_disk_and_closes_the_intent(
     assert intent_of(tmp_path, BATCH).record.state == CLOSED
 
 
+def test_a_disk_of_a_closed_batch_goes_only_if_its_results_are_home(
+    fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path
+) -> None:
+    machine = try_launch(fake_ec2, cloud, tmp_path)
+    machines.end(cloud, [machine.id])
+    intent_of(tmp_path, BATCH).close("ended")
+    assert wrong(cloud, tmp_path) == {}
+    intent_of(tmp_path, BATCH).results_are_home()
+
+    assert wrong(cloud, tmp_path) == {"disk": "Its results are home"}
+
+
 def test_results_of_an_earlier_machine_of_the_batch_are_not_home(
     fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path
 ) -> None:
