@@ -22,7 +22,7 @@ BENCH_PROGRAMS := tsp:task-spooler rsync:rsync
 
 COVERED := launcher/spec/*,launcher/plan/*,launcher/runner/*,launcher/errors.py
 
-.PHONY: help demo test check bench published setup fmt lint types layers unit clean lock test-programs bench-programs
+.PHONY: help demo test check bench published setup fmt lint types layers unit clean lock stack test-programs bench-programs
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -71,6 +71,11 @@ lock: setup ## resolve the newest versions of everything into requirements.lock
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --upgrade --quiet \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock
+
+stack: setup ## resolve the newest stack that rented machines install into ami/requirements.lock
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile ami/requirements.in --python-version 3.12 --python-platform x86_64-manylinux_2_28 \
+		--upgrade --quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o ami/requirements.lock
 
 clean: ## remove what was built and installed; batches stay
 	rm -rf .venv dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 APP_TAG = "tag:app"
 HASH_TAG = "launcher:env"
+GPU_TAG = "launcher:gpu"
+VERIFIED_TAG = "launcher:verified"
 OLDEST_CAPABILITY = 7.5  # Amazon's images have open kernel modules, which drive nothing older
 DRIVER_580 = "nvidia-driver-580-server"  # the last branch that drives a V100
 
@@ -103,8 +105,8 @@ def _find_own(cloud: Cloud, environment: str, *, is_volta: bool) -> Image | None
         if (
             row["State"] == "available"
             and tags.get(HASH_TAG) == environment
-            and tags.get("launcher:gpu", "current") == wanted
-            and "launcher:verified" in tags
+            and tags.get(GPU_TAG, "current") == wanted
+            and VERIFIED_TAG in tags
         ):
             return _read(row, source="an own image", environment=environment)
     return None

@@ -10,7 +10,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from tests.fake_ec2 import admin, answers, launches, schedules, uploads
+from tests.fake_ec2 import admin, answers, images, launches, schedules, uploads
 from tests.fake_ec2 import moto_state as moto
 from tests.fake_ec2.call import Call, error_answer, read_call, with_body
 from tests.fake_ec2.faults import LOST, Fault
@@ -48,6 +48,7 @@ class Application:
             "ec2:DeleteVolume": self._delete_volume,
             "ec2:DescribeSpotPriceHistory": lambda call, _: answers.spot_prices(call, fake.prices),
             "ec2:DescribeSpotInstanceRequests": lambda call, _: answers.spot_requests(call, self._spot),
+            "ec2:CreateImage": lambda call, environ: images.create_image(call, environ, self._ask_moto),
             "ec2:DeleteSecurityGroup": self._delete_group,
             "servicequotas:GetServiceQuota": lambda call, _: answers.get_quota(call, fake.supply),
             "servicequotas:ListServiceQuotas": lambda call, _: answers.list_quotas(call, fake.supply),
@@ -81,7 +82,7 @@ class Application:
     def _record(self, call: Call) -> Fault | None:
         with self._fake.lock:
             self._fake.tick()
-            if call.service == "ec2":
+            if call.service in ("ec2", "ec2-instance-connect"):
                 tags = moto.backend(call.region).tags
                 call.resources = {each: dict(tags.get(each, {})) for each in call.ids()}
             self._fake.calls.append(call)
