@@ -34,6 +34,7 @@ COMMANDS = {
     "reap": Command("reap", "End what is left on AWS and should not be; asks first."),
     "clean": Command("clean", "Remove old batches; asks first."),
     "doctor": Command("doctor", "Check everything that a batch needs, and say how to mend it."),
+    "ami": Command("ami", "List and retire machine images of your own."),
     "iam-policy": Command("iam_policy", "Print the smallest AWS policy with which launcher works."),
     "init": Command("init", "Start a project: an example job, its script, settings."),
     "schema": Command("schema", "Print the JSON schema of job files, for editors."),
