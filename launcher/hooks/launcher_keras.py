@@ -37,7 +37,7 @@ def watch_models(keras: Any, *, folder: str) -> None:
     watch = _Watch(keras, read_run(folder))
     if watch.run.fast:
         watch.speed_up()
-    keras.Model.fit = watch.wrap_fit(keras.Model.fit)
+    keras.Model.fit = watch.wrap_fit(watch.checkpoint(keras.Model.fit))
     keras.Model.evaluate = watch.wrap_evaluate(keras.Model.evaluate)
 
 
@@ -59,6 +59,14 @@ class _Watch:
         path = FastPath(self.keras, self.run, number=self._current, note=self.metrics.add_fast)
         model = self.keras.Model
         model.fit, model.evaluate = path.wrap_fit(model.fit), path.wrap_evaluate(model.evaluate)
+
+    def checkpoint(self, fit: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `fit` with checkpoints, where the run has some."""
+        if self.run.checkpoint_s is None or self.run.rehearse:
+            return fit
+        from .launcher_checkpoint import Checkpoints  # noqa: PLC0415  # most runs have none
+
+        return Checkpoints(self.keras, self.run, every_s=self.run.checkpoint_s, watch=self).wrap(fit)
 
     def wrap_fit(self, fit: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(fit)
@@ -154,6 +162,13 @@ class _Fit:
                 self._watch.metrics.end_fit(self._index, self._summary)
             if self._patience is not None:
                 self._patience.end(self._index, self._logged)
+
+    def list_states(self) -> dict[str, object]:
+        """Return the objects whose plain attributes a checkpoint keeps."""
+        if self._summary is None:
+            self._summary = FitSummary(self._watch.run, compiled=None)
+        waiting = {} if self._patience is None else {"patience": self._patience}
+        return {"fit": self, "summary": self._summary, **waiting}
 
     def _begin_epoch(self, _epoch: int, _logs: object = None) -> None:
         self._began = time.perf_counter()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .launcher_files import locked, replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .launcher_run import Run
 
@@ -102,6 +102,12 @@ class MetricsFile:
             fast = found.get("fast") or {"fits": 0, "plain": {}}
             plain = fast["plain"] if why is None else {**fast["plain"], why: fast["plain"].get(why, 0) + 1}
             self._write({**found, "fast": {"fits": fast["fits"] + (why is None), "plain": plain}})
+
+    def add_resume(self, reasons: Sequence[str]) -> None:
+        """Write that the run went on from a checkpoint, and why that may have changed its result."""
+        said = {"resume": "not exact", "resume_reasons": list(reasons)} if reasons else {"resume": "exact"}
+        with locked(self._run.folder):
+            self._write({**self._read(), **said})
 
     def _read(self) -> dict[str, Any]:
         metric = self._run.metric

@@ -22,6 +22,7 @@ class Run:
     rehearse: bool = False
     fast: bool = False
     stop_when: dict[str, Any] | None = None
+    checkpoint_s: float | None = None
 
     def path(self, name: str) -> str:
         """Return the path of a file of this run."""
@@ -46,4 +47,5 @@ def _make_run(folder: str, found: dict[str, Any]) -> Run:
         rehearse=bool(found.get("rehearse")),
         fast=bool(found.get("fast")),
         stop_when=found.get("stop_when"),
+        checkpoint_s=found.get("checkpoint_s"),
     )

@@ -99,6 +99,7 @@ def _plan_job(spec: JobSpec, *, tree: Tree, environment: str | None, beginning: 
         stop_on_nan=spec.stop_on_nan,
         stop_when=None if spec.stop_when is None else asdict(spec.stop_when),
         fast=spec.fast,
+        checkpoint_s=spec.checkpoint_s,
         seed=spec.seed,
         repeats=spec.repeats,
         folds=spec.folds,

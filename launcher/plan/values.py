@@ -126,6 +126,7 @@ class PlannedJob:
     stop_on_nan: bool
     stop_when: dict[str, Any] | None
     fast: bool
+    checkpoint_s: float | None
     seed: int | None
     repeats: int
     folds: int | None

@@ -156,6 +156,7 @@ def _limits(job: Mapping[str, Any]) -> str:
     words += [f"{retries} retries" if retries > 1 else "1 retry"] if retries else []
     words += ["ends when the loss is not finite"] if job.get("stop_on_nan") else []
     words += [_early(job["stop_when"])] if job.get("stop_when") else []
+    words += [f"a checkpoint every {span(job['checkpoint_s'])}"] if job.get("checkpoint_s") else []
     return ", ".join(words)
 
 

@@ -109,6 +109,7 @@ class Batch:
             "backend": job.get("backend"),
             "fast": bool(job.get("fast")),  # older plans have none of these
             "stop_when": job.get("stop_when"),
+            "checkpoint_s": job.get("checkpoint_s"),
         }
 
 

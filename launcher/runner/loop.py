@@ -15,6 +15,7 @@ from launcher.runner.disk import read_json, to_json, write_file
 from launcher.runner.lock import Lock, is_held
 from launcher.runner.orphans import Orphans
 from launcher.runner.requests import pending_requests
+from launcher.runner.workspace import drop_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -263,6 +264,8 @@ class Loop:
 
     def _conclude(self, run: int, outcome: Outcome) -> None:
         self._states.finish(run, outcome, retries=self._batch.job_of(run)["limits"]["retries"])
+        if self._states.queue.states[run] == names.SUCCEEDED:  # which is on disk by now
+            drop_checkpoint(self._batch, run)
 
     # What others ask for
 

@@ -38,6 +38,7 @@ VERDICT = "verdict.json"
 FITTING = "fitting"  # there from a warm run's first fit until its first batch has ended
 WORK = "work"
 OUTPUTS = "outputs"
+CHECKPOINT = "checkpoint"  # the hooks' own; it outlives attempts, not a success
 
 # States of a run
 QUEUED = "queued"

@@ -10,6 +10,7 @@ from launcher.runner import names, processes
 from launcher.runner.batch import Outcome
 from launcher.runner.disk import read_json, unlink
 from launcher.runner.folders import remove_tree
+from launcher.runner.workspace import drop_checkpoint
 
 if TYPE_CHECKING:
     from launcher.runner.batch import Batch
@@ -32,6 +33,8 @@ def take_over(batch: Batch, states: States) -> None:
             remove_tree(batch.run_path(run, names.WORK))
             unlink(batch.run_path(run, names.LOG + ".new"))
             states.finish(run, Outcome(names.INTERRUPTED, None, None, reason))
+    for run in states.runs_in(names.SUCCEEDED):  # killed between a success and this
+        drop_checkpoint(batch, run)
     for run in states.runs_in(names.INTERRUPTED):
         states.requeue(run)
 

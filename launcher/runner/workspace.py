@@ -108,6 +108,12 @@ class Workspaces:
         self._spares.setdefault(self._batch.runs[run]["job"], []).append((spare, marks))
 
 
+def drop_checkpoint(batch: Batch, run: int) -> None:
+    """Remove what a run would have gone on from."""
+    if batch.job_of(run).get("checkpoint_s"):
+        remove_tree(batch.run_path(run, names.CHECKPOINT))
+
+
 def list_results(run: str) -> dict[str, int]:
     """Return the sizes of the files that a run left, by path in its folder; links are not followed."""
     found: dict[str, int] = {}

@@ -67,6 +67,7 @@ class JobSpec:
         warm: whether runs may start from a process that has done the script's imports.
         backend: of Keras; None leaves it to the script and its environment.
         fast: whether fit on arrays may visit shuffled samples in an order of ours.
+        checkpoint_s: the time between checkpoints; None makes none.
     """
 
     name: str
@@ -91,3 +92,4 @@ class JobSpec:
     backend: str | None = None
     stop_when: StopWhen | None = None
     fast: bool = False
+    checkpoint_s: float | None = None

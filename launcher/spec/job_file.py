@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-LATER = frozenset({"checkpoint"})
 OPEN = frozenset({"params", "grid", "env"})  # below these, names are the user's own
 
 LARGEST_SEED = 2**32 - 1 - MOST_RUNS  # of repeat 0: NumPy takes 32 bits
@@ -228,3 +227,6 @@ class JobFile(_Section):
     )
     stop_when: StopWhenSection | None = Field(None, description="end fits that get no better")
     fast: bool = Field(False, description="let Keras go through an epoch of arrays in one call of TensorFlow")
+    checkpoint: Duration | None = Field(
+        None, description="the time between checkpoints from which an interrupted run goes on, as 5m"
+    )

@@ -80,6 +80,7 @@ def _resolve(fields: JobFile, source: Path, document: Document) -> JobSpec:
         backend=fields.backend,
         stop_when=None if fields.stop_when is None else StopWhen(**fields.stop_when.model_dump()),
         fast=fields.fast,
+        checkpoint_s=fields.checkpoint,
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from launcher.errors import UsageError
-from launcher.spec.job_file import LARGEST_SEED, LATER, OPEN, JobFile
+from launcher.spec.job_file import LARGEST_SEED, OPEN, JobFile
 from launcher.spec.shown import show_text, show_value
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ _EXPECTED = {
     "stop_when.min_delta": ("a number from 0", "0.001"),
     "stop_when.mode": ("min or max", "max"),
     "fast": ("true or false", "true"),
+    "checkpoint": (_DURATION, "5m"),
 }
 _PARAMS = {"params": None}  # what YAML makes of {params} without quotes
 _NAMES = {
@@ -109,8 +110,6 @@ def check_key(path: Sequence[str], place: str) -> None:
 
 def _explain_unknown(path: Sequence[str], place: str) -> UsageError:
     *section, key = path
-    if key in LATER and not section:
-        return UsageError(f"{place}: {key}: not yet, it is reserved for later.", f"Leave {key} out.")
     return UsageError(f"{place}: {show_text('.'.join(path))}: there is no such key.", _suggest(section, key))
 
 

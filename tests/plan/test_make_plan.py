@@ -140,6 +140,7 @@ def test_the_content_changes_with_all_that_a_result_depends_on(change: dict[str,
         {"repeats": 4},
         {"grid": {}},
         {"stop_on_nan": True},
+        {"checkpoint_s": 300.0},
     ],
     ids=str,
 )

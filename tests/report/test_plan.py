@@ -30,6 +30,7 @@ def test_the_page_of_a_plan(tmp_path: Path) -> None:
             "mode": "max",
             "after": ["first"],
             "stop_on_nan": True,
+            "checkpoint_s": 300.0,
             "environment": {"file": "requirements.txt", "sha256": "ab"},
             "code": {
                 "sha256": "abcdef0123456789",
@@ -56,7 +57,8 @@ def test_the_page_of_a_plan(tmp_path: Path) -> None:
         "  varied  placement=[none, hidden]\n"
         "  first   python train.py --variant=0   (sonar-0000-00000000)\n"
         "  needs   1 GPU\n"
-        "  limits  2h a run, 15m without a sign of life, 2 retries, ends when the loss is not finite\n"
+        "  limits  2h a run, 15m without a sign of life, 2 retries, ends when the loss is not finite, "
+        "a checkpoint every 5m\n"
         "  metric  val_accuracy (max)\n"
         "  after   first\n"
         "  code    7 files, 88.1 kB, sha256 abcdef012345, with requirements.txt\n"

@@ -10,7 +10,7 @@ import pytest
 
 from launcher.spec import JobSpec, Limits, Machine, Needs
 from launcher.spec.job import StopWhen
-from launcher.spec.job_file import LATER, JobFile
+from launcher.spec.job_file import JobFile
 from tests.spec.kit import RUN, load, refused
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def test_everything_but_run_has_a_default(tmp_path: Path) -> None:
             StopWhen("auc", 1, 1.0, "max"),
         ),
         ("stop_when:", "stop_when", None),
+        ("checkpoint: 5m", "checkpoint_s", 300.0),
+        ("checkpoint: null", "checkpoint_s", None),
     ],
 )
 def test_a_field_takes(tmp_path: Path, text: str, field: str, value: object) -> None:
@@ -238,6 +240,9 @@ INVALID = [
     ("warm: 1", "warm: 1 is not true or false.", "Write warm: false."),
     ("backend: theano", 'backend: "theano" is not tensorflow, jax or torch.', "Write backend: jax."),
     ("env: {KERAS_BACKEND: jax}\nbackend: torch", "env.KERAS_BACKEND is jax, and backend is torch.", "Remove one of them."),
+    ("checkpoint: true", f"checkpoint: true {DURATION}.", "Write checkpoint: 5m."),
+    ("checkpoint: 90", f"checkpoint: 90 {DURATION}.", "Write checkpoint: 90s."),
+    ("chekpoint: 5m", "chekpoint: there is no such key.", "Did you mean checkpoint?"),
     ("repeat: 3", "repeat: there is no such key.", "Did you mean repeats?"),
     ("Repeats: 3", "Repeats: there is no such key.", "Did you mean repeats?"),
     ("gpus: 1", "gpus: there is no such key.", "Did you mean needs.gpus?"),
@@ -279,13 +284,6 @@ def test_run_refuses(tmp_path: Path, text: str, what: str, todo: str) -> None:
 
 def test_a_job_without_run_is_told_what_to_write(tmp_path: Path) -> None:
     assert refused(tmp_path, "seed: 1\n") == ("job.yaml: run is missing.", "Write run: python train.py.")
-
-
-@pytest.mark.parametrize("key", sorted(LATER))
-def test_a_reserved_key_is_not_yet(tmp_path: Path, key: str) -> None:
-    what, todo = refused(tmp_path, f"{RUN}{key}: 1\n")
-
-    assert (what, todo) == (f"job.yaml:2: {key}: not yet, it is reserved for later.", f"Leave {key} out.")
 
 
 def test_the_line_is_that_of_the_value_however_deep(tmp_path: Path) -> None:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from launcher.errors import UsageError
 from launcher.spec import load_jobs
-from launcher.spec.job_file import LATER, JobFile
+from launcher.spec.job_file import JobFile
 from tests.spec.kit import RUN, write
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 KEYS = st.sampled_from(
-    [*JobFile.model_fields, *LATER, "gpus", "types", "spot", "regions", "retries", "stall", "batch", "usd"]
+    [*JobFile.model_fields, "gpus", "types", "spot", "regions", "retries", "stall", "batch", "usd"]
 )
 SCALARS = st.one_of(
     st.none(),

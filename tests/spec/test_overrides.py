@@ -117,7 +117,7 @@ FORM = "Write, for example, --set params.epochs=5."
         ("retries=2", "retries: there is no such key.", "Did you mean limits.retries?"),
         ("repeats.x=3", "repeats.x: there is no such key.", "repeats has no keys."),
         ("limits.run.x=3", "limits.run.x: there is no such key.", "limits.run has no keys."),
-        ("checkpoint=5m", "checkpoint: not yet, it is reserved for later.", "Leave checkpoint out."),
+        ("checkpoint=5", "checkpoint: 5 is not a duration of up to ten years, with its units.", "Write --set checkpoint=5s."),
         ("repeats=0", "repeats: 0 is not a whole number from 1 to 100,000.", "Write --set repeats=10."),
         ("needs.gpus=two", 'needs.gpus: "two" is not a number of GPUs: 0 to 1,000, or a share from 0.01.', "Write --set needs.gpus=1."),
         ("limits.run=90", "limits.run: 90 is not a duration of up to ten years, with its units.", "Write --set limits.run=90s."),

@@ -44,6 +44,7 @@ warm: false
 backend: jax
 stop_when: {metric: val_loss, patience: 10, min_delta: 0.01, mode: min}
 fast: true
+checkpoint: 5m
 """
 REQUIRED = {"run", "metric", "patience"}  # the latter two of stop_when
 KINDS: dict[str, type | tuple[type, ...]] = {
