@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _GROUPS = ("weights", "optimizer", "metrics")
-_ARRAYS_ONLY = ("x", "y", "sample_weight")
+_SAMPLES = ("x", "y", "sample_weight")
 
 
 def take_state(model: Any, *, callbacks: Sequence[Any], ours: Mapping[str, Any]) -> Checkpoint:
@@ -58,19 +58,23 @@ def put_state_back(
 
 
 def build(model: Any, arguments: Mapping[str, Any]) -> None:
-    """Make all variables of a model, as its fit would with its first batch. Draws random numbers.
+    """Make the variables of a model and its optimizer, as its first batch would. Draws random numbers.
 
     Raises:
         ValueError: that takes samples which can't be looked at twice.
     """
-    if _is_built(model):
-        return
-    data = {name: arguments.get(name) for name in _ARRAYS_ONLY}
-    if not is_arrays(list(data.values())):
+    if not all(layer.built for layer in model._flatten_layers()):  # noqa: SLF001  # `built` is true too early
+        _build_layers(model, {name: arguments.get(name) for name in _SAMPLES}, arguments.get("batch_size"))
+    if model.optimizer is not None and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
+def _build_layers(model: Any, samples: Mapping[str, Any], batch_size: int | None) -> None:
+    if not is_arrays(list(samples.values())):
         raise ValueError("a look at its samples would use them up")
     iterators = sys.modules["keras.src.trainers.epoch_iterator"]
-    size = arguments.get("batch_size") or 32
-    model._symbolic_build(iterator=iterators.EpochIterator(**data, batch_size=size, shuffle=False))  # noqa: SLF001
+    batches = iterators.EpochIterator(**samples, batch_size=batch_size or 32, shuffle=False)
+    model._symbolic_build(iterator=batches)  # noqa: SLF001  # what fit itself does, on most backends
 
 
 def fits(model: Any, state: Checkpoint, *, callbacks: Sequence[Any]) -> bool:
@@ -83,12 +87,6 @@ def fits(model: Any, state: Checkpoint, *, callbacks: Sequence[Any]) -> bool:
         == [arrays[number].shape for number in facts["variables"][group]]
         for group in _GROUPS[:2]  # metrics begin anew with each epoch
     )
-
-
-def _is_built(model: Any) -> bool:
-    parts = (model.optimizer, model._compile_metrics, model._compile_loss)  # noqa: SLF001
-    layers = all(layer.built for layer in model._flatten_layers())  # noqa: SLF001
-    return layers and all(part is None or part.built for part in parts)
 
 
 def _variables(model: Any) -> dict[str, list[Any]]:

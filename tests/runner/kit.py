@@ -43,6 +43,7 @@ class Job:
     folds: int | None = None
     environment: Mapping[str, str] | None = None
     warm: Mapping[str, Any] | None = None
+    checkpoint_s: float | None = None
 
     @property
     def argv(self) -> list[str]:
@@ -63,6 +64,7 @@ class Job:
             "metric": None,
             "mode": None,
             "stop_on_nan": False,
+            "checkpoint_s": self.checkpoint_s,
             "seed": self.seed,
             "repeats": 1,
             "folds": self.folds,

@@ -1,0 +1,116 @@
+"""SIGTERM, fits that changed, inputs that can't be wound back: what a resumed run does and says."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.hooks.conftest import HookedRun, Output
+
+pytestmark = pytest.mark.keras
+
+HOUR_S = 3600.0
+# Each way fits once on arrays; what a second attempt does otherwise is told by its environment.
+SCRIPT = """
+import hashlib, os, sys, time
+import numpy as np
+import keras
+
+WAY = os.environ["WAY"]
+keras.utils.set_random_seed(7)
+x = np.random.RandomState(0).random((32, 4)).astype("float32")
+y = x.sum(axis=1)
+
+def tick(epoch, rate):
+    open("../epochs", "a").write(f"{epoch} ")
+    if epoch >= 2 and WAY.startswith("wait"):
+        time.sleep(0.3 if WAY == "wait a moment" else 1.5)
+    return rate
+
+class Chatty(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = seen
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(epoch)
+
+seen = []
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.2), keras.layers.Dense(1)])
+model.compile("adam", "mse")
+callbacks = [keras.callbacks.LearningRateScheduler(tick)]
+if WAY.endswith("generator"):
+    def batches():
+        while True:
+            yield x, y
+    history = model.fit(batches(), steps_per_epoch=2, epochs=6, verbose=0, callbacks=[*callbacks, Chatty()])
+    assert seen == list(range(6))
+else:
+    data = x + 1 if WAY == "changed" else x
+    history = model.fit(data, y, epochs=6, verbose=0, callbacks=callbacks)
+assert history.epoch == list(range(6)) and len(history.history["loss"]) == 6
+"""
+
+
+def attempt(hooked: HookedRun, number: int, *, way: str) -> Output:
+    hooked.describe(attempt=number, checkpoint_s=HOUR_S)
+    (hooked.folder / "work" / "train.py").write_text(SCRIPT)
+    return hooked.finish(hooked.start(sys.executable, "train.py", env={"WAY": way}))
+
+
+def end_in_epoch(hooked: HookedRun, epoch: int, *, way: str) -> float:
+    """Begin a first attempt, and end it by SIGTERM in an epoch. Returns: seconds until it was gone."""
+    hooked.describe(attempt=1, checkpoint_s=HOUR_S)
+    (hooked.folder / "work" / "train.py").write_text(SCRIPT)
+    process = hooked.start(sys.executable, "train.py", env={"WAY": way})
+    epochs = hooked.folder / "epochs"
+    while not epochs.exists() or f"{epoch} " not in epochs.read_text():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    epochs.unlink()
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    hooked.finish(process, exit_code=-signal.SIGTERM)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("way", ["wait a moment", "wait long"])
+def test_sigterm_saves_the_last_epoch_and_leaves_within_five_seconds(hooked: HookedRun, way: str) -> None:
+    seconds = end_in_epoch(hooked, 4, way=way)
+
+    output = attempt(hooked, 2, way="go on")
+
+    assert seconds < 5
+    (said,) = output.said
+    assert said in {f"launcher: fit 0 goes on at epoch {epoch} of 6" for epoch in (5, 6)}
+    assert hooked.metrics["resume"] == "exact"
+    assert [row["epoch"] for row in hooked.rows] == list("012345")
+    assert hooked.metrics["best"]["epoch"] in range(6)
+
+
+def test_what_changed_starts_over_and_says_so(hooked: HookedRun) -> None:
+    end_in_epoch(hooked, 4, way="wait a moment")
+
+    output = attempt(hooked, 2, way="changed")
+
+    assert output.said == ["launcher: fit 0 starts over: its data changed since its checkpoint"]
+    assert (hooked.folder / "epochs").read_text() == "0 1 2 3 4 5 "
+    assert "resume" not in hooked.metrics
+
+
+def test_a_generator_goes_on_at_the_last_epoch_and_is_called_not_exact(hooked: HookedRun) -> None:
+    end_in_epoch(hooked, 4, way="wait for a generator")
+
+    output = attempt(hooked, 2, way="generator")
+
+    reasons = [
+        "its samples come from generator, and how far that had come is not known",
+        "its epochs (steps_per_epoch) are parts of the data",
+        "the callback Chatty is not Keras' own",
+    ]
+    assert [line.partition(", not exactly: ")[2] for line in output.said] == ["; ".join(reasons)]
+    assert (hooked.metrics["resume"], hooked.metrics["resume_reasons"]) == ("not exact", reasons)
