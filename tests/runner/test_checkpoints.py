@@ -89,11 +89,18 @@ print("weights", hashlib.sha256(weights).hexdigest(), flush=True)
 
 @pytest.mark.keras
 def test_a_run_whose_runner_was_killed_goes_on_with_the_same_bits(home: Home, tmp_path: Path) -> None:
-    how = {"code": {"train.py": KERAS}, "checkpoint_s": 0.001}
-    place = {"PLACE": str(tmp_path / "killed"), "KERAS_BACKEND": "jax"}
-    never = {"PLACE": str(tmp_path), "KERAS_BACKEND": "jax"}
-    run = [sys.executable, "train.py"]
-    batch = home.freeze(Job(run, env=place, **how), Job(run, name="whole", env=never, **how))
+    places = {"job": str(tmp_path / "killed"), "whole": str(tmp_path)}
+    jobs = [
+        Job(
+            [sys.executable, "train.py"],
+            name=name,
+            code={"train.py": KERAS},
+            env={"PLACE": place, "KERAS_BACKEND": "jax"},
+            checkpoint_s=0.001,
+        )
+        for name, place in places.items()
+    ]
+    batch = home.freeze(*jobs)
     runner = batch.start()
     batch.wait_for((tmp_path / "killed").exists)
     runner.send_signal(signal.SIGKILL)
