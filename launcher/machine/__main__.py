@@ -34,7 +34,7 @@ def _carry_out(command: str = "", *rest: str) -> int:
         case "lease", (seconds,):
             deadman.grant_lease(float(seconds))
         case "start", (batch,):
-            deadman.start(batch, read_rules())
+            return 0 if deadman.start(batch, read_rules()) else 1
         case "spot", ():
             spot.watch(read_rules(), sleep=time.sleep)
         case _:

@@ -53,16 +53,21 @@ def grant_lease(seconds: float) -> None:
     write_whole(os.path.join(STATE, _LEASE), json.dumps(lease))
 
 
-def start(batch: str, rules: Rules) -> None:
+def start(batch: str, rules: Rules) -> bool:
     """Start the runner of a batch as its user, in a unit of its own; without effect where that is at work.
 
     On the way down only the runner is told, so that it is the one who ends its runs.
+
+    Returns: whether it starts, or is there.
     """
-    unit = ["systemd-run", "--quiet", "--no-block", "--collect", f"--unit=launcher-run-{batch}"]
+    name = f"launcher-run-{batch}"
+    unit = ["systemd-run", "--quiet", "--no-block", "--collect", f"--unit={name}"]
     user = [f"--uid={rules.run_as}", f"--gid={rules.run_as}", f"--working-directory={rules.home}"]
     manner = ("KillMode=mixed", "TimeoutStopSec=40", "After=multi-user.target")
     argv = [*unit, *user, *(f"--property={item}" for item in manner)]
-    run([*argv, *ourselves("become", os.path.join(rules.home, "batches", batch))], timeout_s=_START_TIMEOUT_S)
+    become = ourselves("become", os.path.join(rules.home, "batches", batch))
+    is_active = ["systemctl", "is-active", "--quiet", f"{name}.service"]
+    return any(run(one, timeout_s=_START_TIMEOUT_S) is not None for one in ([*argv, *become], is_active))
 
 
 def _end(reason: str, rules: Rules) -> None:
@@ -93,7 +98,7 @@ def _look(rules: Rules) -> bytes:
         pwd.getpwnam(rules.run_as)
     except KeyError:  # the first tick is older than any user
         return b""
-    return run(rules.as_user("look", rules.home), timeout_s=_LOOK_TIMEOUT_S)
+    return run(rules.as_user("look", rules.home), timeout_s=_LOOK_TIMEOUT_S) or b""
 
 
 def _batches(found: Any) -> tuple[Seen, ...]:

@@ -38,13 +38,13 @@ def power_off(reason: str, *, state: str, end_runners: Sequence[str], grace_s: f
     run(["systemctl", "poweroff", "--force", "--force"], timeout_s=_STEP_TIMEOUT_S)
 
 
-def run(argv: Sequence[str], *, timeout_s: float) -> bytes:
-    """Run a program that may fail or hang. Returns: what it wrote, nothing where it did not end well."""
+def run(argv: Sequence[str], *, timeout_s: float) -> bytes | None:
+    """Run a program that may fail or hang. Returns: what it wrote, None where it did not end well."""
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=timeout_s, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
         sys.stderr.write(f"{error}\n")
-        return b""
+        return None
     return done.stdout

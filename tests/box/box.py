@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from tests.box.base import base_image
 from tests.box.machine import BoxMachine
+from tests.box.slots import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,6 +82,7 @@ class Box:
         disk.unlink()
 
     def __enter__(self) -> Self:
+        sweep()
         return self
 
     def __exit__(

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.box.box import Box
+from tests.box.ec2 import BoxEc2
 from tests.box.kit import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.fake_ec2 import FakeEc2
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +40,9 @@ def shared_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     """A box for the machines that the tests of a module share."""
     with Box(tmp_path_factory.mktemp("box")) as box:
         yield box
+
+
+@pytest.fixture
+def box_ec2(fake_ec2: FakeEc2, box: Box) -> BoxEc2:
+    """An account whose instances are real machines."""
+    return BoxEc2(fake_ec2, box)

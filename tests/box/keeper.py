@@ -99,7 +99,9 @@ class Keeper:
         folder = os.open(self._mount, os.O_RDONLY)
         fcntl.ioctl(folder, _FS_IOC_SHUTDOWN, _WITHOUT_FLUSH)
         os.close(folder)
-        self._system.kill()
+        for pid in (*self._children(), self._system.pid):  # the first process outlives systemd-nspawn
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _attach(self, disk: str, device: str, volume: str) -> None:
         """Give the running machine a block device, named as on Nitro."""
@@ -122,10 +124,12 @@ class Keeper:
 
     def _inside(self) -> Path:
         """Return the machine's root as its first process sees it."""
+        return Path(f"/proc/{self._children()[0]}/root")
+
+    def _children(self) -> list[int]:
         assert self._system is not None
         pid = self._system.pid
-        child = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
-        return Path(f"/proc/{child}/root")
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def _make_network(self) -> None:
         _tell(event="ready")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
+import tarfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from launcher.aws.user_data import Birth
+from launcher.aws.user_data import HOME, PYTHON, Birth
+from launcher.nodes.runner_zip import runner_zip
+from tests.runner.kit import Frozen, Job
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,3 +79,59 @@ def ssh(
         check=False,
         timeout=60,
     )
+
+
+@dataclass(frozen=True)
+class RemoteBatch:
+    """A batch on a machine, brought and started as the client does it."""
+
+    machine: BoxMachine
+    frozen: Frozen
+
+    @property
+    def path(self) -> str:
+        return f"{HOME}/batches/{self.frozen.folder.name}"
+
+    def read(self, *parts: str) -> Any:
+        """Return what a JSON file of the batch says, None where there is none."""
+        text = self.machine.inside("cat", "/".join((self.path, *parts))).stdout
+        return json.loads(text) if text else None
+
+    def states(self) -> list[str]:
+        """Return the state of each run."""
+        found = (self.read("runs", run, "state.json") for run in self.frozen.ids)
+        return [state["state"] if state else "queued" for state in found]
+
+    def wait_for_states(self, *states: str, timeout_s: float = 90.0) -> None:
+        """Wait until the runs are in these states."""
+        until = time.monotonic() + timeout_s
+        while (seen := self.states()) != list(states):
+            if time.monotonic() > until or not self.machine.is_running:
+                raise AssertionError(f"{seen} {self.machine.inside('cat', f'{self.path}/runner.log').stdout}")
+            time.sleep(0.2)
+
+    def runner_pid(self) -> int:
+        """Return the runner's process as the machine counts."""
+        return int(self.read("runner.json")["pid"])
+
+
+def bring_batch(machine: BoxMachine, folder: Path, *jobs: Job) -> RemoteBatch:
+    """Bring a batch to a machine and start it."""
+    home = folder / f"home of {machine.id}"
+    frozen = Frozen(home / "batches" / "20261121-0213-brisk-otter", list(jobs))
+    (home / "runner").mkdir()
+    (home / "runner" / "runner.pyz").write_bytes(runner_zip())
+    batch = f"{HOME}/batches/{frozen.folder.name}"
+    program = [PYTHON, "-I", "-S", f"{HOME}/runner/runner.pyz", "run", batch, "--grace", "5"]
+    (frozen.folder / "start.json").write_text(json.dumps({"argv": program}))
+    unpack = machine.inside("tar", "-x", "-C", str(HOME), user="runner", stdin=_tar_of(home))
+    started = machine.inside("/usr/local/lib/launcher/start", frozen.folder.name)
+    assert (unpack.returncode, started.returncode) == (0, 0), unpack.stderr + started.stderr
+    return RemoteBatch(machine, frozen)
+
+
+def _tar_of(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(folder, arcname=".")
+    return buffer.getvalue()

@@ -13,7 +13,7 @@ from queue import Empty, Queue
 from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING, Any
 
-from tests.box.slots import name_of, remove_cgroups, take_slot
+from tests.box.slots import clear_away, name_of, take_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +22,7 @@ _KEEPER = Path(__file__).with_name("keeper.py")
 _NOTICE = "/latest/meta-data/spot/instance-action"
 _NOWHERE = "02:00:00:00:00:01"
 _PATIENCE_S = 60.0
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class BoxMachine:
@@ -69,9 +70,13 @@ class BoxMachine:
             "metadata": {"/latest/meta-data/instance-id": machine_id},
         }
         self._keeper = _start_keeper(config, descriptor)
-        self._plug_in()
-        Thread(target=self._listen, daemon=True).start()
-        self._wait(lambda: bool(self._pid) or self._off.is_set(), "power on")
+        try:
+            self._plug_in()
+            Thread(target=self._listen, daemon=True).start()
+            self._wait(lambda: bool(self._pid), "power on")
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def is_running(self) -> bool:
@@ -115,21 +120,29 @@ class BoxMachine:
         self._command("detach", device, volume)
 
     def inside(
-        self, *argv: str, user: str = "root", timeout_s: float = 30.0
+        self, *argv: str, user: str = "root", stdin: bytes = b"", timeout_s: float = 60.0
     ) -> subprocess.CompletedProcess[str]:
         """Run a program on the machine without its network, as on a console."""
         enter = ["nsenter", "--target", str(self._first_process()), "--all", "--"]
         switch = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
-        return subprocess.run(
-            [*enter, *switch, *argv], capture_output=True, text=True, check=False, timeout=timeout_s
+        done = subprocess.run(
+            [*enter, *switch, *argv],
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=timeout_s,
+            env={"PATH": _PATH},
         )
+        texts = (done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+        return subprocess.CompletedProcess(done.args, done.returncode, *texts)
 
     def reboot(self) -> None:
         """Restart the system from inside, as `RebootInstances` does."""
         self.inside("systemctl", "reboot")
 
     def close(self) -> None:
-        """Take it away for good; its disk stays."""
+        """Take it away for good, and tell nobody; its disk stays."""
+        self._on_off = None
         assert self._keeper.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._keeper.stdin.close()
@@ -177,7 +190,7 @@ class BoxMachine:
                     self._answers.put(event)
         self._keeper.wait()
         self._keeper.stdout.close()
-        remove_cgroups(self.name)
+        clear_away(self.name)
         self._off.set()
         if self._on_off is not None:
             self._on_off(self)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -28,9 +30,19 @@ def take_slot() -> tuple[int, int]:
         except BlockingIOError:
             os.close(descriptor)
             continue
-        remove_cgroups(name_of(number))
+        clear_away(name_of(number))
         return number, descriptor
     raise RuntimeError(f"All {_MANY} machines are taken.")
+
+
+def sweep() -> None:
+    """Clear away what killed test runs left."""
+    for number in [int(path.name) for path in _FOLDER.glob("*")]:
+        descriptor = os.open(_FOLDER / str(number), os.O_RDWR)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            clear_away(name_of(number))
+        os.close(descriptor)
 
 
 def name_of(number: int) -> str:
@@ -38,13 +50,19 @@ def name_of(number: int) -> str:
     return f"box{number}"
 
 
-def remove_cgroups(name: str) -> None:
-    """Remove the cgroups of a machine that is gone; its last processes may still be dying."""
+def clear_away(name: str) -> None:
+    """End what is left of a machine, and remove its interface and its cgroups."""
     tops = [root / name for root in (_CGROUPS, _CGROUPS / "unified", _CGROUPS / "systemd")]
     for _ in range(_TRIES):
-        for folder in [Path(folder) for top in tops for folder, _, _ in os.walk(top, topdown=False)]:
+        folders = [Path(folder) for top in tops for folder, _, _ in os.walk(top, topdown=False)]
+        for pid in {int(pid) for folder in folders for pid in (folder / "cgroup.procs").read_text().split()}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for folder in folders:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         if not any(top.exists() for top in tops):
-            return
+            break
         time.sleep(0.02)
+    if Path("/sys/class/net", name).exists():  # its other end may be on the way out by itself
+        subprocess.run(["ip", "link", "delete", name], stderr=subprocess.DEVNULL, check=False, timeout=60)
