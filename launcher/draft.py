@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from launcher.plan.values import Fleet, Plan
+    from launcher.plan.values import MachineNeeds, Plan
     from launcher.snapshot import Tree
     from launcher.spec import JobSpec
     from launcher.targets.target import Target
@@ -62,18 +62,26 @@ def make_draft(files: Sequence[Path], *, wishes: Wishes, home: Path | None, targ
     specs = load_jobs(files, overrides=wishes.overrides)
     folders = {spec.folder: scan(spec.folder) for spec in specs}
     trees = {spec.name: folders[spec.folder] for spec in specs}
-    environments = {spec.name: spec.environment.read_bytes() for spec in specs if spec.environment}
+    environments = _read_environments(specs, target)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in environments.items()}
-    fleet = target.fleet(needs_of(specs, cpu=wishes.cpu))
-    plan = _plan(specs, trees, hashes, fleet, wishes, home, target)
+    needs = needs_of(specs, cpu=wishes.cpu)
+    plan = _plan(specs, trees, hashes, needs, wishes, home, target)
     return Draft(plan, specs, trees, {hashes[name]: content for name, content in environments.items()})
+
+
+def _read_environments(specs: Sequence[JobSpec], target: Target) -> dict[str, bytes]:
+    """Return by job what is to be installed for it: what it names, else what the target gives to all."""
+    contents = {
+        spec.name: spec.environment.read_bytes() if spec.environment else target.stack for spec in specs
+    }
+    return {name: content for name, content in contents.items() if content is not None}
 
 
 def _plan(
     specs: tuple[JobSpec, ...],
     trees: Mapping[str, Tree],
     hashes: Mapping[str, str],
-    fleet: Fleet,
+    needs: MachineNeeds,
     wishes: Wishes,
     home: Path | None,
     target: Target,
@@ -84,7 +92,7 @@ def _plan(
         trees=trees,
         environments=hashes,
         beginnings={spec.name: _read_beginning(spec, trees[spec.name]) for spec in specs},
-        fleet=fleet,
+        fleet=target.fleet(needs),
         needed=wishes.needed,
         slots=wishes.slots,
         on=target.name,

@@ -172,3 +172,15 @@ class AwsSetupError(AwsError):
 
 class AwsRefusedError(AwsError):
     """AWS refuses the request as it is; to send it again is no help."""
+
+
+class MachineGoneError(NodeError):
+    """A rented machine ended while a batch was not done with it.
+
+    Args:
+        is_spot: whether AWS took it back.
+    """
+
+    def __init__(self, what: str, todo: str, *, is_spot: bool) -> None:
+        super().__init__(what, todo)
+        self.is_spot = is_spot

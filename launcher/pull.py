@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from launcher.errors import (
     HostileNodeError,
     HostKeyError,
+    MachineGoneError,
     NodeError,
     RefusedError,
     SshAuthenticationError,
@@ -50,7 +51,8 @@ _STAYS = (
 _EVERY_S = 3.0
 _SHARE = 0.1  # of the time at most goes into looking for news
 _PATIENCE_S = 60.0
-_FATAL = (HostileNodeError, HostKeyError, SshAuthenticationError)
+_FATAL = (HostileNodeError, HostKeyError, SshAuthenticationError, MachineGoneError)
+_GONE: dict[str, Any] = {"at": None, "is_alive": False, "requests": 0}
 _HAS_NO_LOCKS = os.name == "nt"
 
 
@@ -89,10 +91,13 @@ class Puller:
         node: where the batch runs.
         batch: its folder at home.
         now: the time, UTC.
+        is_disk: whether the node shows the batch on the disk of a computer that is gone.
     """
 
-    def __init__(self, node: Node, batch: Path, *, now: Callable[[], datetime]) -> None:
-        self._node, self._batch, self._now = node, batch, now
+    def __init__(
+        self, node: Node, batch: Path, *, now: Callable[[], datetime], is_disk: bool = False
+    ) -> None:
+        self._node, self._batch, self._now, self._is_disk = node, batch, now, is_disk
         self._there = node.home / names.BATCHES / batch.name
         self._verified: dict[str, Any] = {}
         self._refused: dict[str, str] = {}
@@ -114,7 +119,7 @@ class Puller:
 
     def _pull(self, tell: Callable[[int, int], None] | None) -> Pulled:
         # The runner first: what a dead one left cannot change while it is fetched.
-        seen = look_at_batch(self._node, self._batch.name)
+        seen = _GONE if self._is_disk else look_at_batch(self._node, self._batch.name)
         paths, size_bytes, beside = self._fetch((*_STAYS, f"{names.RUNS}/*/{names.OUTPUTS}"), tell)
         left = read_left(self._batch)
         if any(self._verified.get(run) != files for run, files in left.items()):
@@ -180,6 +185,8 @@ class News:
 
     Args:
         tell: takes a line when the node is lost, and when it is back.
+        met: is called when the node answered.
+        lost: is called when it did not; may know that it never will again.
     """
 
     def __init__(
@@ -189,8 +196,11 @@ class News:
         clock: Callable[[], float],
         tell: Callable[[str], None],
         every_s: float = _EVERY_S,
+        met: Callable[[], None] = lambda: None,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._puller, self._clock, self._tell, self._every_s = puller, clock, tell, every_s
+        self._met, self._lost = met, lost
         self._next_at = clock()
         self._is_lost = False
         self.last = Pulled()
@@ -206,10 +216,12 @@ class News:
             return
         try:
             pulled = self._puller.pull()
+            self._met()
         except _FATAL:
             raise
         except NodeError as error:
             self._lose(error)
+            self._lost()
         else:
             self.last = pulled or self.last
             self._find()

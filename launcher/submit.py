@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from launcher.freeze import freeze, take_away
 from launcher.runner import names
 from launcher.steer import HOME_ONLY, install_environment, leave_start, start_runner
+from launcher.targets.places import has_machine, is_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,12 +44,16 @@ def submit(
     batch = freeze(draft, home=home, now=now, random=random)
     is_there = False
     try:
-        with target.acquire(draft.plan, batch=batch) as node:
+        with target.acquire(batch, offers=draft.plan.offers) as node:
             _bring(batch, draft, node=node, tell=tell)
+            target.check(node, batch)
+            if is_elsewhere(batch):  # from here on a machine starts the runner by itself, too
+                leave_start(node, batch.name)
             is_there = True
             start_runner(node, batch.name)
     except BaseException:
-        if not is_there:  # else its runner may have been started, whatever was heard of it
+        # Its runner may have been started, whatever was heard of it; a machine may still be there.
+        if not is_there and not has_machine(batch):
             take_away(batch)
         raise
     return batch
@@ -56,8 +61,6 @@ def submit(
 
 def _bring(batch: Path, draft: Draft, *, node: Node, tell: Callable[[str], None]) -> None:
     node.send(batch, to=node.home / names.BATCHES / batch.name, exclude=HOME_ONLY)
-    if (batch / names.PLACE).exists():
-        leave_start(node, batch.name)
     for sha256 in draft.requirements:
         tell(f"environment {sha256[:8]}: installing it, where it is not there yet")
         install_environment(node, batch.name, sha256=sha256)

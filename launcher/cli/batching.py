@@ -31,6 +31,7 @@ class Prepared:
     draft: Draft
     home: Path
     target: Target
+    settings: Settings
 
 
 def prepare(
@@ -41,6 +42,8 @@ def prepare(
     needed: bool = False,
     slots: int | None = None,
     cpu: bool = False,
+    keep: str | None = None,
+    wait: str | None = None,
 ) -> Prepared:
     """Plan what the command line asks for; writes nothing.
 
@@ -49,10 +52,10 @@ def prepare(
     """
     settings = settings_here(on=on, slots=slots)
     home = choose_home(Path.cwd(), first_job_file=files[0])
-    target = _make_target(settings, home)
+    target = make_target(settings, home, keep=keep, wait=wait)
     wishes = Wishes(tuple(overrides), needed=needed, slots=settings.slots, cpu=cpu)
     draft = make_draft(files, wishes=wishes, home=home if home.exists() else None, target=target)
-    return Prepared(draft, home, target)
+    return Prepared(draft, home, target, settings)
 
 
 def settings_here(**flags: object) -> Settings:
@@ -69,14 +72,17 @@ def settings_here(**flags: object) -> Settings:
     )
 
 
-def _make_target(settings: Settings, home: Path) -> Target:
+def make_target(
+    settings: Settings, home: Path, *, keep: str | None = None, wait: str | None = None
+) -> Target:
+    """Return the target that settings name."""
     on = settings.on
     if on == "local":
         return LocalTarget(home)
     if on == "ec2":
         from launcher.cli.renting import make_ec2_target  # boto is a third of a second
 
-        return make_ec2_target(settings)
+        return make_ec2_target(settings, home, keep=keep, wait=wait)
     if on.startswith("ssh:"):
         from launcher.targets.ssh import SshTarget
 

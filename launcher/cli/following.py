@@ -6,22 +6,23 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from launcher import steer
 from launcher.cli.here import boot_id, columns, now
-from launcher.errors import ResultsNotSafeError
+from launcher.errors import MachineGoneError, ResultsNotSafeError
 from launcher.follow import LiveScreen, PlainScreen, follow
 from launcher.pull import News, Puller
 from launcher.report.status import status_text
 from launcher.results.details import read_details
 from launcher.runner import names
-from launcher.targets.places import is_elsewhere, node_of
+from launcher.targets.places import has_machine, is_elsewhere, is_rented, node_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from launcher.follow import Screen
@@ -91,13 +92,25 @@ class Watch:
 @contextmanager
 def watching(batch: Path) -> Iterator[Watch]:
     """Reach the node that a batch runs on, for as long as one looks at it."""
+    if has_machine(batch):
+        from launcher.cli.nights import reach  # boto and paramiko, for which others need not wait
+
+        with reach(batch) as (attendance, connection, node):
+            met = partial(attendance.renew, connection)
+            yield Watch(batch, node, _news(node, batch, met=met, lost=attendance.ask_after))
+        return
     with node_of(batch) as node:
-        news = (
-            News(Puller(node, batch, now=now), clock=time.monotonic, tell=_tell)
-            if is_elsewhere(batch)
-            else None
-        )
-        yield Watch(batch, node, news)
+        yield Watch(batch, node, _news(node, batch) if is_elsewhere(batch) else None)
+
+
+def _news(
+    node: Node,
+    batch: Path,
+    *,
+    met: Callable[[], None] = lambda: None,
+    lost: Callable[[], None] = lambda: None,
+) -> News:
+    return News(Puller(node, batch, now=now), clock=time.monotonic, tell=_tell, met=met, lost=lost)
 
 
 def tell_pulled(batch: Path, pulled: Pulled) -> None:
@@ -119,22 +132,48 @@ def tell_pulled(batch: Path, pulled: Pulled) -> None:
         )
 
 
-def follow_to_exit_code(batch: Path, *, is_new: bool = False) -> int:
+def follow_to_exit_code(batch: Path, *, is_new: bool = False, keep: str | None = None) -> int:
     """Follow a batch, where it `is_new` from the moment in which its runner takes it up.
+
+    Args:
+        keep: how long its machine waits for the next batch, where it has one; None ends it.
 
     Returns:
         0 when every run succeeded, or when it was left running; else 1.
     """
     try:
-        with watching(batch) as watch:
-            if is_new:
-                watch.wait_for_runner()
-            last = watch.follow()
-            click.echo(status_text(last, now=now(), details=read_details(last), columns=columns()), nl=False)
-            watch.finish()
+        last = _follow_to_end(batch, is_new=is_new)
     except KeyboardInterrupt:
         return _let_go(batch)
+    except MachineGoneError as gone:
+        return _follow_after(batch, gone, keep=keep)
+    end_if_rented(batch, keep=keep)
     return 0 if last.state == names.SUCCEEDED else 1
+
+
+def end_if_rented(batch: Path, *, keep: str | None = None) -> None:
+    """End the machine of a batch that is over and at home; without effect where none is rented."""
+    if is_rented(batch):
+        from launcher.cli.nights import end_machine
+
+        end_machine(batch, keep=keep)
+
+
+def _follow_to_end(batch: Path, *, is_new: bool) -> BatchRecord:
+    with watching(batch) as watch:
+        if is_new:
+            watch.wait_for_runner()
+        last = watch.follow()
+        click.echo(status_text(last, now=now(), details=read_details(last), columns=columns()), nl=False)
+        watch.finish()
+    return last
+
+
+def _follow_after(batch: Path, gone: MachineGoneError, *, keep: str | None) -> int:
+    from launcher.cli.nights import after_machine
+
+    is_going_on = after_machine(batch, gone)
+    return follow_to_exit_code(batch, is_new=is_going_on, keep=keep)
 
 
 def _screen() -> Screen:
@@ -165,5 +204,6 @@ def _stop(batch: Path) -> int:
         steer.cancel(watch.node, batch.name)
         watch.follow()
         watch.finish()
+    end_if_rented(batch)
     click.echo(f"Stopped. Go on: launcher resume {batch.name}", err=True)
     return 130

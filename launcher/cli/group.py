@@ -27,6 +27,7 @@ COMMANDS = {
     "attach": Command("attach", "Watch a batch that was left alone."),
     "logs": Command("logs", "Show or follow the log of a run."),
     "pull": Command("pull", "Bring results home now."),
+    "recover": Command("recover", "Bring results home from the kept disk of a machine that is gone."),
     "compare": Command("compare", "Compare variants over their repeats: mean, deviation, interval."),
     "stop": Command("stop", "Cancel a batch or some of its runs, cleanly."),
     "resume": Command("resume", "Go on with a batch that was stopped or interrupted."),

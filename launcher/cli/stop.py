@@ -71,7 +71,7 @@ def _find_one(home: Path, word: str) -> tuple[Path, str | None]:
 
 
 def _stop(batch: Path, runs: set[str]) -> None:
-    from launcher.cli.following import watching
+    from launcher.cli.following import end_if_rented, watching
     from launcher.steer import cancel
 
     with watching(batch) as watch:
@@ -85,6 +85,10 @@ def _stop(batch: Path, runs: set[str]) -> None:
         cancel(watch.node, batch.name, runs=wanted if runs else ())
         watch.wait_for_runner()
         _wait_until_ended(watch, wanted)
+        if not runs:
+            watch.finish()
+    if not runs:
+        end_if_rented(batch)
     click.echo(f"stopped {batch.name}" + (f": {', '.join(wanted)}" if runs else ""))
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launcher.cli.options import job_options, json_option
-from launcher.errors import UsageError
 
 if TYPE_CHECKING:
     from launcher.plan.values import Plan
@@ -19,8 +18,12 @@ if TYPE_CHECKING:
 @click.option("--detach", is_flag=True, help="Print the batch id and leave the batch running.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show the plan; submit nothing.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--keep", metavar="DURATION", help="Leave the machine for the next batch, as 30m.")
+@click.option("--wait", metavar="DURATION", help="How long to try for a machine, as 30m.")
 @json_option
-def command(detach: bool, only_plan: bool, yes: bool, as_json: bool, **asked: Any) -> int | None:
+def command(
+    detach: bool, only_plan: bool, yes: bool, keep: str | None, wait: str | None, as_json: bool, **asked: Any
+) -> int | None:
     """Run a batch of jobs and follow it to its end.
 
     One Ctrl-C leaves the batch running, a second one stops it. The exit code is 0 when every run succeeded.
@@ -37,18 +40,19 @@ def command(detach: bool, only_plan: bool, yes: bool, as_json: bool, **asked: An
     from launcher.settings.home import make_home
     from launcher.submit import submit
 
-    del yes  # nothing here costs money, so nothing is asked
-    prepared = prepare(**asked)
+    prepared = prepare(keep=keep, wait=wait, **asked)
     plan = prepared.draft.plan
     if only_plan:
         show_plan(plan, as_json=as_json)
         return None
-    if plan.on == "ec2":
-        raise UsageError("--on ec2 does not work yet.", "Use --on local; launcher plan --on ec2 works.")
     _tell_plan(plan)
     if not plan.runs:
         click.echo("Nothing to do.", err=True)
         return 0
+    if plan.on == "ec2":
+        from launcher.cli.cost import agree_on_cost
+
+        agree_on_cost(plan, prepared.settings, yes=yes)
     batch = submit(
         prepared.draft,
         home=make_home(prepared.home),
@@ -58,7 +62,7 @@ def command(detach: bool, only_plan: bool, yes: bool, as_json: bool, **asked: An
         tell=lambda line: click.echo(line, err=True),
     )
     if not detach:
-        return follow_to_exit_code(batch, is_new=True)
+        return follow_to_exit_code(batch, is_new=True, keep=keep)
     with watching(batch) as watch:
         watch.wait_for_runner()
     click.echo(batch.name)

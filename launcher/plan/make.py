@@ -15,7 +15,15 @@ from launcher.plan.beginning import Beginning
 from launcher.plan.ceiling import DEFAULT_BATCH_S, needs_of
 from launcher.plan.command import Command, read_command
 from launcher.plan.content import Contents, ParamsContent
-from launcher.plan.values import FinishedRun, Fleet, Plan, PlannedJob, PlannedRun, SkippedRun, with_fold
+from launcher.plan.values import (
+    FinishedRun,
+    Fleet,
+    Plan,
+    PlannedJob,
+    PlannedRun,
+    SkippedRun,
+    with_fold,
+)
 from launcher.plan.variants import expand_grid, order_jobs, points, seed_of
 from launcher.plan.warm import check_backend, plan_warm
 
@@ -24,6 +32,10 @@ if TYPE_CHECKING:
 
     from launcher.snapshot import Tree
     from launcher.spec import JobSpec, Value
+
+
+EC2 = "ec2"
+STACK = "launcher's own stack"
 
 
 def make_plan(
@@ -71,7 +83,7 @@ def make_plan(
         on=on,
         slots=slots,
         cpu=cpu,
-        batch_s=DEFAULT_BATCH_S if on == "ec2" and needs.batch_s is needs.usd is None else needs.batch_s,
+        batch_s=DEFAULT_BATCH_S if on == EC2 and needs.batch_s is needs.usd is None else needs.batch_s,
         usd=needs.usd,
         jobs=jobs,
         runs=tuple(run for run in runs if run.id not in skipped_ids),
@@ -79,6 +91,7 @@ def make_plan(
         warnings=_warnings(ordered, trees=trees, fleet=fleet, on=on, cpu=cpu),
         fleet=fleet,
         finished=len(skipped),
+        needs=needs if on == EC2 else None,
     )
 
 
@@ -112,9 +125,9 @@ def _plan_job(spec: JobSpec, *, tree: Tree, environment: str | None, beginning: 
 
 
 def _environment(spec: JobSpec, sha256: str | None) -> dict[str, str] | None:
-    if spec.environment is None or sha256 is None:
+    if sha256 is None:
         return None
-    return {"file": spec.environment.name, "sha256": sha256}
+    return {"file": spec.environment.name if spec.environment else STACK, "sha256": sha256}
 
 
 def _code(tree: Tree) -> dict[str, object]:

@@ -166,7 +166,8 @@ class Plan:
     """What a submission will do.
 
     `warnings` are frozen with the rest, as notes. The fleet has prices, and `finished` counts runs that
-    `--needed` would skip: both change from day to day, and stand outside what is frozen.
+    `--needed` would skip: both change from day to day, and stand outside what is frozen. `needs` are there
+    where machines are rented.
     """
 
     on: str
@@ -180,6 +181,7 @@ class Plan:
     warnings: tuple[str, ...]
     fleet: Fleet = Fleet()
     finished: int = 0
+    needs: MachineNeeds | None = None
 
     @property
     def offers(self) -> tuple[Offer, ...]:
@@ -200,6 +202,7 @@ class Plan:
             "slots": self.slots,
             "cpu": self.cpu,
             "limits": {"batch_s": self.batch_s, "usd": self.usd},
+            "machine": needs_content(self.needs) if self.needs else None,
             "notes": list(self.warnings),
         }
 
@@ -211,6 +214,11 @@ class Plan:
             "runs": [run_content(run) for run in self.runs],
             "skipped": [asdict(run) for run in self.skipped],
         }
+
+
+def needs_content(needs: MachineNeeds) -> dict[str, Any]:
+    """Return what is asked of a machine as plan.json has it."""
+    return asdict(needs) | {"types": list(needs.types), "regions": list(needs.regions)}
 
 
 def with_fold(params: dict[str, Value], *, fold: int | None, folds: int | None) -> dict[str, Value]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from launcher.runner.batch import Batch
 
 _HOOKS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "hooks")
-_KEY_LENGTH = 16
+KEY_LENGTH = 16
 _ORDERED = {"PYTHONHASHSEED": "0"}  # the order of sets would be another chance in each run
 
 
@@ -71,7 +71,7 @@ class Environments:
 
 def environment_folder(home: str, sha256: str) -> str:
     """Return where an installed environment lies, by the hash of its requirements."""
-    return os.path.join(home, names.ENVIRONMENTS, sha256[:_KEY_LENGTH])
+    return os.path.join(home, names.ENVIRONMENTS, sha256[:KEY_LENGTH])
 
 
 def _join(first: str, rest: str) -> str:

@@ -14,10 +14,10 @@ from launcher.plan.values import Fleet
 from launcher.runner.slots import find_gpus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from launcher.nodes.node import Node
-    from launcher.plan.values import MachineNeeds, Plan
+    from launcher.plan.values import MachineNeeds, Offer
 
 
 class LocalTarget:
@@ -28,6 +28,7 @@ class LocalTarget:
     """
 
     name = "local"
+    stack = None
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -37,9 +38,12 @@ class LocalTarget:
         return Fleet(gpus=len(find_gpus(os.environ)), interpreter_hash=hash_interpreter())
 
     @contextmanager
-    def acquire(self, plan: Plan, *, batch: Path) -> Iterator[Node]:  # noqa: ARG002 - any plan runs here
+    def acquire(self, batch: Path, *, offers: Sequence[Offer]) -> Iterator[Node]:  # noqa: ARG002 - any batch
         """Give this computer."""
         yield LocalNode(self._home)
+
+    def check(self, node: Node, batch: Path) -> None:
+        """Find everything in order: what this computer lacks was said by the plan."""
 
 
 def hash_interpreter() -> str:

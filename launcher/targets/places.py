@@ -10,6 +10,7 @@ from launcher.nodes.local import LocalNode
 from launcher.results.files import read_object, words
 from launcher.results.plan_file import read_plan
 from launcher.runner import names
+from launcher.targets.ec2_place import read_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +18,24 @@ if TYPE_CHECKING:
 
     from launcher.nodes.node import Node
 
+EC2 = "ec2"
+
 
 def is_elsewhere(batch: Path) -> bool:
-    """Tell whether a batch runs on another computer than this one."""
-    return _on(batch) != "local"
+    """Tell whether a batch runs on another computer than this one, which is still there."""
+    on = _on(batch)
+    return has_machine(batch) if on == EC2 else on != "local"
+
+
+def has_machine(batch: Path) -> bool:
+    """Tell whether a batch has a rented machine, as far as is known here."""
+    place = read_place(batch)
+    return place is not None and place.current is not None
+
+
+def is_rented(batch: Path) -> bool:
+    """Tell whether a batch runs, or ran, on rented machines."""
+    return _on(batch) == EC2
 
 
 @contextmanager
@@ -43,6 +58,13 @@ def node_of(batch: Path) -> Iterator[Node]:
         place = read_object(f"{batch}/{names.PLACE}") or {}
         with open_ssh_node(on, home=words(place.get("home")), python=words(place.get("python"))) as node:
             yield node
+    elif on == EC2 and has_machine(batch):
+        from launcher.targets.ec2_open import open_known  # noqa: PLC0415
+
+        with open_known(batch) as (_, node):
+            yield node
+    elif on == EC2:
+        yield LocalNode(batch.parent.parent)  # its machine is gone, and its files are at home
     else:
         raise UsageError(f"{batch.name} runs on {on}, to which there is no way.", "Look: launcher status")
 

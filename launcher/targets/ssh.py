@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from launcher.nodes.node import Node
     from launcher.nodes.ssh_connection import Connection
-    from launcher.plan.values import MachineNeeds, Plan
+    from launcher.plan.values import MachineNeeds, Offer
 
 _PREFIX = "ssh:"
 _WORD = re.compile(
@@ -51,6 +51,8 @@ class SshTarget:
         on: the word after `--on`: ssh:[user@]host[:port].
     """
 
+    stack = None
+
     def __init__(self, on: str) -> None:
         self.name = on
         find_address(on, {})  # a word that is none is told before anything is done
@@ -61,12 +63,15 @@ class SshTarget:
             return Fleet(gpus=_count_gpus(node), interpreter_hash=_hash_interpreter(node))
 
     @contextmanager
-    def acquire(self, plan: Plan, *, batch: Path) -> Iterator[Node]:  # noqa: ARG002 - any plan runs there
+    def acquire(self, batch: Path, *, offers: Sequence[Offer]) -> Iterator[Node]:  # noqa: ARG002 - nothing is rented
         """Give that computer."""
         with open_ssh_node(self.name) as node:
             place = {"on": self.name, "home": str(node.home), "python": node.python}
             (batch / names.PLACE).write_text(json.dumps(place), "ascii")
             yield node
+
+    def check(self, node: Node, batch: Path) -> None:
+        """Find everything in order: what that computer lacks was said by the plan."""
 
 
 @contextmanager

@@ -51,11 +51,11 @@ BAD_INPUT: list[tuple[list[str], dict[str, str], str]] = [
     (["job.yaml", "--set", "repeats"], {}, "--set"),
     (["job.yaml", "--slots", "0"], {}, "--slots"),
     (["job.yaml", "--detatch"], {}, "--detach"),
-    (["job.yaml", "--on", "ec2"], {}, "--on ec2 does not work yet"),
+    (["job.yaml", "--on", "ec2"], {}, "nobody is here to agree"),
     (["job.yaml", "--on", "ssh:gpu box"], {}, "names no computer"),
     (["job.yaml", "--on", "moon"], {}, "There is no place 'moon'"),
     (["job.yaml"], {"LAUNCHER_SLOTS": "two"}, "LAUNCHER_SLOTS"),
-    (["job.yaml"], {"LAUNCHER_ON": "ec2"}, "--on ec2 does not work yet"),
+    (["job.yaml"], {"LAUNCHER_ON": "ec2"}, "nobody is here to agree"),
     ([], {}, "FILES"),
 ]
 

@@ -359,3 +359,24 @@ def test_the_cost_of_a_plan_is_linear_in_its_runs() -> None:
     small, large = min(cost_s(10) for _ in range(3)), cost_s(100)
 
     assert large < 25 * small
+
+
+def test_what_is_asked_of_a_machine_is_frozen_for_a_machine_that_follows() -> None:
+    made = plan(job(limits=Limits(batch_s=60.0)), on="ec2", fleet=Fleet())
+
+    frozen = json.loads(render_json(made))
+    assert frozen == made.frozen()
+    assert frozen["machine"] == {
+        "types": ["p3.2xlarge", "g6.xlarge", "g5.xlarge", "g4dn.xlarge"],
+        "regions": ["us-west-2"],
+        "spot": False,
+        "gpus": 1,
+        "batch_s": 60.0,
+        "usd": None,
+    }
+
+
+def test_a_job_without_an_environment_takes_the_one_that_all_get() -> None:
+    made = plan(job(), environments={"sonar": "c0ffee"})
+
+    assert made.jobs[0].environment == {"file": "launcher's own stack", "sha256": "c0ffee"}

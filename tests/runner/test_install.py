@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from launcher.runner import install as runner_install
 from tests.runner.kit import FROM_SOURCES, Job, environment, write_program
 
 if TYPE_CHECKING:
@@ -98,3 +99,17 @@ def test_an_installation_that_failed_is_begun_anew(home: Home, requirements: Pat
     install(home, requirements, env)
 
     assert len(list(home.path.glob("environments/*/lib/*/site-packages/greeting.py"))) == 1
+
+
+def test_what_the_image_brings_is_not_installed_again(home: Home, requirements: Path, tmp_path: Path) -> None:
+    brought = tmp_path / "image" / SHA[:16]
+    (brought / "bin").mkdir(parents=True)
+    (brought / "bin" / "python").symlink_to(sys.executable)
+    (brought / "complete").touch()
+    arguments = {"sha256": SHA, "requirements": str(requirements), "python": sys.executable}
+
+    runner_install.install(str(home.path), image=str(tmp_path / "image"), **arguments)
+    runner_install.install(str(home.path), image=str(tmp_path / "image"), **arguments)
+
+    assert (home.path / "environments" / SHA[:16]).resolve() == brought
+    assert not (home.path / "environments" / SHA[:16] / "lib").exists()

@@ -132,10 +132,10 @@ def test_what_is_taken_away_is_no_batch_any_more(home: Path, draft: Draft) -> No
 class BrokenTarget(LocalTarget):
     """A computer on which nothing can be installed."""
 
-    def acquire(self, plan: Any, *, batch: Any) -> Any:
+    def acquire(self, batch: Any, *, offers: Any) -> Any:
         from contextlib import nullcontext
 
-        del plan, batch
+        del batch, offers
         return nullcontext(Answering(self._home, Completed(1, b"", b"ERROR: no such thing\nnotice\n")))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from launcher.nodes.local import LocalNode
-from launcher.plan.values import MachineNeeds, Plan
+from launcher.plan.values import MachineNeeds
 from launcher.targets.local import LocalTarget, hash_interpreter
 from tests.cli.kit import write_program
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from launcher.targets.target import Target
 
 NEEDS = MachineNeeds(types=("g6.xlarge",), regions=("us-west-2",))
-PLAN = Plan(
-    on="local", slots=None, cpu=False, batch_s=None, usd=None, jobs=(), runs=(), skipped=(), warnings=()
-)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +42,7 @@ def test_the_fleet_is_the_gpus_that_may_be_seen(
 def test_the_node_is_this_computer_and_its_interpreter(tmp_path: Path) -> None:
     target: Target = LocalTarget(tmp_path)
 
-    with target.acquire(PLAN, batch=tmp_path) as node:
+    with target.acquire(tmp_path, offers=()) as node:
         assert isinstance(node, LocalNode)
         assert (node.home, node.python) == (tmp_path, sys.executable)
 

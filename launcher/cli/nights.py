@@ -1,0 +1,73 @@
+"""What the command line does for a batch on a rented machine, beside showing it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from launcher.attend import Attendance, end_night
+from launcher.cli.batching import make_target, settings_here
+from launcher.cli.renting import make_terms
+from launcher.errors import MachineGoneError, SshError
+from launcher.go_on import go_on
+from launcher.recover import recover
+from launcher.report.text import clean
+from launcher.results.batch import read_batch
+from launcher.runner import names
+from launcher.targets.ec2_open import known_machine, open_known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from launcher.nodes.node import Node
+    from launcher.nodes.ssh_connection import Connection
+    from launcher.targets.ec2_rent import Terms
+
+_TO_RUN = names.OPEN | {names.INTERRUPTED}
+
+
+@contextmanager
+def reach(batch: Path) -> Iterator[tuple[Attendance, Connection, Node]]:
+    """Reach the machine of a batch.
+
+    Raises:
+        MachineGoneError: it is gone.
+        SshError: it does not answer.
+    """
+    attendance = Attendance(known_machine(batch), terms_of(batch))
+    try:
+        with open_known(batch) as (connection, node):
+            yield attendance, connection, node
+    except SshError:
+        attendance.ask_after()
+        raise
+
+
+def terms_of(batch: Path, *, keep: str | None = None) -> Terms:
+    """Return how the machines of a batch are rented."""
+    return make_terms(settings_here(), batch.parent.parent, keep=keep)
+
+
+def end_machine(batch: Path, *, keep: str | None = None) -> None:
+    """End the machine of a batch that is over and at home, and say what it cost."""
+    click.echo(clean(end_night(batch, terms_of(batch, keep=keep))), err=True)
+
+
+def after_machine(batch: Path, gone: MachineGoneError) -> bool:
+    """Bring home what a machine that is gone left on its disk, and get another one for what spot cut off.
+
+    Returns:
+        whether the batch goes on.
+    """
+    terms = terms_of(batch)
+    click.echo(clean(gone.what), err=True)
+    recover(batch, terms)
+    record = read_batch(batch, now=terms.now(), boot_id=None)
+    if not gone.is_spot or not any(run.state in _TO_RUN for run in record.runs):
+        return False
+    click.echo("Going on with what is left on another machine.", err=True)
+    go_on(batch, make_target(settings_here(on="ec2"), batch.parent.parent))
+    return True

@@ -1,0 +1,37 @@
+"""launcher recover."""
+
+from __future__ import annotations
+
+import click
+
+from launcher.cli.options import batch_option
+
+
+@click.command(short_help="Bring results home from the kept disk of a machine that is gone.")
+@batch_option
+def command(batch: str | None) -> None:
+    """Bring results of a batch (by default the newest) home from the disk of its machine, which is gone.
+
+    A small machine is rented for some minutes to read the disk; once everything is at home and verified, both
+    are removed. The exit code is 4 when something is missing; the disk is kept then.
+
+    \b
+    Example:
+      launcher recover
+    """
+    from launcher.cli.here import home_or_fail
+    from launcher.cli.nights import terms_of
+    from launcher.recover import recover
+    from launcher.report.text import plural
+    from launcher.results.find import find_batch
+    from launcher.spec.quantities import format_size
+
+    folder = find_batch(home_or_fail(), batch)
+    pulled = recover(folder, terms_of(folder))
+    if pulled is None:
+        click.echo(f"{folder.name} has no disk left to read.", err=True)
+        return
+    click.echo(
+        f"{plural(len(pulled.paths), 'file')} new, {format_size(pulled.size_bytes)}; "
+        f"{plural(pulled.ended, 'ended run')} at home; the disk is deleted"
+    )

@@ -1,0 +1,98 @@
+"""Bring results home from the kept disk of a machine that is gone; delete it once they are verified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from launcher.aws import machines, volumes
+from launcher.errors import AwsMissingError, ResultsNotSafeError, UsageError
+from launcher.pull import Puller
+from launcher.targets.ec2 import write_place
+from launcher.targets.ec2_disk import open_disk
+from launcher.targets.ec2_keys import remove_keys
+from launcher.targets.ec2_place import Place, Rented, read_place
+from launcher.targets.ec2_rent import end
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from launcher.aws.volumes import Volume
+    from launcher.nodes.node import Node
+    from launcher.pull import Pulled
+    from launcher.targets.ec2_rent import Terms
+
+
+def recover(batch: Path, terms: Terms) -> Pulled | None:
+    """Recover a batch.
+
+    Returns:
+        what came; None where there is no disk to read.
+
+    Raises:
+        UsageError: its machine is still up, or it never had one.
+        ResultsNotSafeError: something is missing; the disk stays.
+        NoMachineError, NodeError: the disk could not be read; it stays.
+    """
+    place = read_place(batch) or Place()
+    rented = place.last
+    if rented is None:
+        raise UsageError(f"{batch.name} never had a machine.", "See where it runs: launcher status")
+    _refuse_living(rented, terms)
+    volume = _find_disk(batch, rented, terms)
+    if volume is None:
+        _write_gone(batch, rented, terms, volume="")
+        return None
+    _write_gone(batch, rented, terms, volume=volume.id)
+    with open_disk(volume, batch=batch.name, terms=terms) as node:
+        pulled = _pull_all(node, batch, terms)
+    volumes.delete_volume(terms.cloud_of(volume.region), volume.id)
+    _write_gone(batch, rented, terms, volume="")
+    remove_keys(terms.home, rented.key)
+    return pulled
+
+
+def _refuse_living(rented: Rented, terms: Terms) -> None:
+    """Wait for a machine that is ending; refuse one that is up."""
+    cloud = terms.cloud_of(rented.region)
+    try:
+        found = machines.describe(cloud, rented.machine)
+    except AwsMissingError:
+        return
+    if not found.is_ending and found.state != machines.STOPPED:
+        raise UsageError(
+            f"{rented.machine} is still up.", "Its results come home by launcher attach, or launcher pull."
+        )
+    end(rented, terms, keep_disk=True)
+
+
+def _find_disk(batch: Path, rented: Rented, terms: Terms) -> Volume | None:
+    """Return the kept disk: the one that was written down, else the one that bears the batch's tag."""
+    cloud = terms.cloud_of(rented.region)
+    if rented.volume:
+        try:
+            return volumes.describe_volume(cloud, rented.volume)
+        except AwsMissingError:
+            return None
+    return next(iter(volumes.find_volumes(cloud, batch=batch.name)), None)
+
+
+def _pull_all(node: Node, batch: Path, terms: Terms) -> Pulled:
+    pulled = Puller(node, batch, now=terms.now, is_disk=True).pull()
+    if pulled is None:
+        raise ResultsNotSafeError(
+            f"Somebody else is pulling {batch.name}.", "Let that end, then recover again."
+        )
+    if not pulled.is_safe:
+        first = pulled.missing[0]
+        raise ResultsNotSafeError(
+            f"{len(pulled.missing):,} files of {batch.name} are not whole on its disk; the first is "
+            f"{first.path}: {first.reason}.",
+            "The disk is kept. What is whole is at home; see launcher status, and launcher ps for the disk.",
+        )
+    return pulled
+
+
+def _write_gone(batch: Path, rented: Rented, terms: Terms, *, volume: str) -> None:
+    place = read_place(batch) or Place()
+    ended_at = rented.ended_at or terms.now().isoformat(timespec="seconds")
+    write_place(batch, place.changed(rented.machine, ended_at=ended_at, volume=volume))
