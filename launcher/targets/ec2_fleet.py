@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from launcher.aws.identity import outlives, who
+from launcher.aws.images import find_image
 from launcher.aws.offers import SPOT, OfferTable, find_offers, list_offers
-from launcher.errors import AwsError, AwsMissingError, AwsSetupError
+from launcher.aws.permissions import may_launch, may_make_group
+from launcher.aws.places import find_shapes
+from launcher.errors import AwsDuplicateError, AwsError, AwsMissingError, AwsSetupError
 from launcher.plan.ceiling import DEFAULT_BATCH_S, GRACE_S
 from launcher.plan.values import Fleet, Refusal
 from launcher.targets.stack import hash_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from launcher.aws.cloud import Cloud
@@ -33,12 +37,14 @@ class Market:
         cloud_of: gives the account in a region.
         subnet: the only one to launch into; None is the default VPC's.
         prefer_zones: the zone that worked last, by region.
+        image: what machines start from; None is the best that there is.
     """
 
     cloud_of: Callable[[str], Cloud]
     subnet: str | None
     disk_gb: float
     prefer_zones: Mapping[str, str]
+    image: str | None = None
 
 
 def find_fleet(needs: MachineNeeds, market: Market) -> Fleet:
@@ -52,12 +58,14 @@ def find_fleet(needs: MachineNeeds, market: Market) -> Fleet:
     except AwsError as error:
         tables = [_from_table(needs, region, market, error) for region in needs.regions]
         notes = [f"to have AWS asked: {error.todo[0].lower()}{error.todo[1:].rstrip('.')}"]
+        offers = _sort(tables, needs)
     else:
         tables = [_ask(needs, region, market) for region in needs.regions]
-        notes = list(_warn_of(identity, needs, cloud.clock()))
+        offers = _sort(tables, needs)
+        notes = [*_warn_of(identity, needs, cloud.clock()), *_warn_of_denial(offers, market)]
     return Fleet(
         interpreter_hash=hash_stack(),
-        offers=tuple(sorted(_all_offers(tables), key=lambda offer: _rank(offer, needs))),
+        offers=offers,
         refused=tuple(refusal for table in tables for refusal in table.refused),
         notes=tuple(dict.fromkeys([*(note for table in tables for note in table.notes), *notes])),
     )
@@ -103,8 +111,24 @@ def _warn_of(identity: Identity, needs: MachineNeeds, now: datetime) -> Iterator
         yield f"the clock of this computer is {abs(identity.skew_s):.0f} s off; from 5 minutes on AWS refuses"
 
 
-def _all_offers(tables: list[OfferTable]) -> Iterator[Offer]:
-    return (offer for table in tables for offer in table.offers)
+def _warn_of_denial(offers: Sequence[Offer], market: Market) -> Iterator[str]:
+    """Say what IAM would refuse, by a dry run of the first launch."""
+    asked = next((offer for offer in offers if offer.subnet), None)
+    if asked is None:
+        return
+    cloud = market.cloud_of(asked.region)
+    try:
+        with suppress(AwsDuplicateError):
+            may_make_group(cloud, asked.vpc)
+        image = find_image(cloud, find_shapes(cloud, [asked.type])[asked.type], wanted=market.image)
+        may_launch(cloud, asked, image=image.id)
+    except AwsError as error:
+        yield f"a launch would fail: {error.what} {error.todo}"
+
+
+def _sort(tables: Sequence[OfferTable], needs: MachineNeeds) -> tuple[Offer, ...]:
+    offers = (offer for table in tables for offer in table.offers)
+    return tuple(sorted(offers, key=lambda offer: _rank(offer, needs)))
 
 
 def _rank(offer: Offer, needs: MachineNeeds) -> tuple[bool, int, int]:

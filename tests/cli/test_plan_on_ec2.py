@@ -109,3 +109,17 @@ def test_a_job_that_needs_no_gpu_takes_any_machine(project: Project, fake_ec2: F
     assert "machines: none can be had" in page
     assert "it has no GPU, and 1 is needed" in page
     assert "2 vCPUs" in project.good("plan", gpu, "--cpu", "--on", "ec2", env=fake_ec2.environ())
+
+
+@pytest.mark.parametrize("denied", ["ec2:CreateSecurityGroup", "ec2:DescribeImages"])
+def test_what_a_launch_would_be_refused_is_told_before(
+    project: Project, fake_ec2: FakeEc2, denied: str
+) -> None:
+    fake_ec2.gate.denied.add(denied)
+
+    page = project.good("plan", project.job(needs={"gpus": 1}), "--on", "ec2", env=fake_ec2.environ())
+
+    text = " ".join(page.split())
+    assert f"a launch would fail: {denied[4:]} in us-west-2: these credentials may not do that" in text
+    assert "launcher iam-policy prints what is needed" in text
+    assert fake_ec2.instances() == []
