@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _CHUNK_BYTES = 65536
+_INT_BYTES = 4
 _FLAGS = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
 
 
@@ -185,12 +186,14 @@ class _Worker:
     def _receive(self) -> list[dict[str, Any]] | None:
         """Return what has come; None at the end."""
         try:
-            data, streams, _, _ = socket.recv_fds(self._runner, _CHUNK_BYTES, 1, _FLAGS)
+            # Not socket.recv_fds: it ignores its flags, and waits for what may never come.
+            data, ancillary, _, _ = self._runner.recvmsg(_CHUNK_BYTES, socket.CMSG_LEN(_INT_BYTES), _FLAGS)
         except BlockingIOError:
             return []
         except OSError:
             return None
-        self._streams += streams
+        for _, _, descriptors in ancillary:
+            self._streams += memoryview(descriptors).cast("i")
         self._received += data
         *lines, self._received = self._received.split(b"\n")
         return [json.loads(line) for line in lines] if data else None

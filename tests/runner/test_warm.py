@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.runner.kit import Job, is_alive, wait_for, write_program
+from tests.runner.test_requests import wait_until_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,6 +99,29 @@ def found_by(batch: Frozen, run: int) -> dict[str, Any]:
     if batch.plan["runs"][run]["argv"][0] == "/bin/sh":
         found.pop("leads")  # there the shell leads
     return found
+
+
+SLOW_TO_END = """
+import os, signal, sys, time
+def leave(*_):
+    time.sleep(2 * os.environ["LAUNCHER_RUN"].startswith("job-0001"))
+    sys.exit(3)
+signal.signal(signal.SIGTERM, leave)
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+def test_each_end_is_told_though_nothing_is_asked_any_more(home: Home) -> None:
+    batch = home.freeze(warm_job(SLOW_TO_END, runs=4), slots=2)
+    runner = batch.start()
+    wait_until_up(batch, 0)
+    wait_until_up(batch, 1)
+
+    batch.request("cancel")
+
+    assert runner.wait(60) == 0
+    assert (batch.states(), were_warm(batch)) == (["cancelled"] * 4, [True, True])
 
 
 ENDINGS = {
