@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from launcher.backends import check_backends
 from launcher.freeze import freeze
 from launcher.nodes.local import LocalNode
 from launcher.report.estimate import duration_s
@@ -82,6 +83,7 @@ def rehearse(
             (home / names.ENVIRONMENTS).symlink_to(environments.resolve())
         for sha256 in draft.requirements:
             install_environment(node, batch.name, sha256=sha256)
+        check_backends(draft.plan, node)
         try:
             start_runner(node, batch.name)
             wait_for_runner(batch, now=now, clock=clock, sleep=sleep, boot_id=boot_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from launcher.backends import check_backends
 from launcher.freeze import freeze, take_away
 from launcher.runner import names
 from launcher.steer import HOME_ONLY, install_environment, leave_start, start_runner
@@ -64,3 +65,4 @@ def _bring(batch: Path, draft: Draft, *, node: Node, tell: Callable[[str], None]
     for sha256 in draft.requirements:
         tell(f"environment {sha256[:8]}: installing it, where it is not there yet")
         install_environment(node, batch.name, sha256=sha256)
+    check_backends(draft.plan, node)

@@ -15,6 +15,7 @@ from launcher.plan.beginning import Beginning
 from launcher.plan.ceiling import DEFAULT_BATCH_S, needs_of
 from launcher.plan.command import Command, read_command
 from launcher.plan.content import Contents, ParamsContent
+from launcher.plan.packing import explain_packing
 from launcher.plan.values import (
     FinishedRun,
     Fleet,
@@ -92,6 +93,7 @@ def make_plan(
         fleet=fleet,
         finished=len(skipped),
         needs=needs if on == EC2 else None,
+        packing=explain_packing(ordered, fleet=fleet, slots=slots, cpu=cpu),
     )
 
 

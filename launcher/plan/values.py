@@ -182,6 +182,7 @@ class Plan:
     fleet: Fleet = Fleet()
     finished: int = 0
     needs: MachineNeeds | None = None
+    packing: str = ""
 
     @property
     def offers(self) -> tuple[Offer, ...]:
@@ -201,6 +202,7 @@ class Plan:
             "on": self.on,
             "slots": self.slots,
             "cpu": self.cpu,
+            "packing": self.packing,
             "limits": {"batch_s": self.batch_s, "usd": self.usd},
             "machine": needs_content(self.needs) if self.needs else None,
             "notes": list(self.warnings),

@@ -55,7 +55,8 @@ def size(size_bytes: int) -> str:
 def _header(plan: Mapping[str, Any]) -> list[str]:
     jobs, runs, skipped = (len(plan.get(key, ())) for key in ("jobs", "runs", "skipped"))
     slots = plan.get("slots")
-    at_once = f", {slots} at a time" if slots else ""
+    packing = [clean(plan["packing"])] if plan.get("packing") else []
+    at_once = f", {slots} at a time" if slots and not packing else ""
     without = f" ({skipped:,} more had succeeded before)" if skipped else ""
     name = f"{clean(plan['id'])}: " if plan.get("id") else ""
     where = f"{plural(jobs, 'job')} on {clean(plan.get('on', 'local'))}{at_once}"
@@ -64,7 +65,7 @@ def _header(plan: Mapping[str, Any]) -> list[str]:
     ends = [f"the batch ends after {span(limits['batch_s'])}"] if limits.get("batch_s") else []
     is_paid = limits.get("usd") and plan.get("on", "local") != "local"
     ends += [f"it costs ${limits['usd']:.2f} at most"] if is_paid else []
-    return [said, *ends]
+    return [said, *packing, *ends]
 
 
 def _job(job: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], plan: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,8 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from launcher.runner.plain import read_plain
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -34,16 +36,14 @@ class Launch(NamedTuple):
     """A process to start.
 
     Attributes:
-        argv: `python`, a script, and what it is given.
+        argv: a plain command.
         cwd: where.
         own: the variables that no other run has.
-        is_shell: whether a shell would start it otherwise.
     """
 
     argv: Sequence[str]
     cwd: str
     own: Mapping[str, str]
-    is_shell: bool
 
 
 class Worker:
@@ -54,6 +54,7 @@ class Worker:
         is_ready: whether it can be asked for processes.
         obstacle: why it can't any more, None where it can or will.
         modules: the packages that it holds.
+        is_over: whether it will say nothing more.
         is_gone: whether its process was reaped.
         ended: the statuses of its processes that ended, by pid, for the runner to take.
     """
@@ -61,7 +62,7 @@ class Worker:
     def __init__(
         self, python: str, *, environment: Mapping[str, str], imports: Sequence[Any], variables: Sequence[Any]
     ) -> None:
-        self.is_ready = self.is_gone = False
+        self.is_ready = self.is_over = self.is_gone = False
         self.obstacle: str | None = None
         self.modules: frozenset[str] = frozenset()
         self.ended: dict[int, int] = {}
@@ -78,9 +79,11 @@ class Worker:
             WorkerError: none was, and none will be.
         """
         self._forked = 0
-        self._send(
-            {"argv": launch.argv, "cwd": launch.cwd, "own": launch.own, "pwd": launch.is_shell}, stream
-        )
+        plain = read_plain(launch.argv)
+        if plain is None:
+            raise WorkerError("it is no plain command")
+        request = {"argv": plain.words, "cwd": launch.cwd, "own": launch.own, "pwd": plain.is_shell}
+        self._send(request, stream)
         while not (self._forked or self.obstacle):
             if not select.select([self.socket], [], [], _ANSWER_S)[0]:
                 self.obstacle = "it does not answer"
@@ -97,20 +100,19 @@ class Worker:
         except OSError:
             data = b""
         if not data:
+            self.is_over = True
             self.obstacle = self.obstacle or "it died"
         *lines, self._received = (self._received + data).split(b"\n")
         for line in lines:
             self._take(json.loads(line))
 
-    def end(self) -> bool:
+    def end(self) -> None:
         """End it at once. What it forked lives on, as the runner's own children.
 
-        Returns: whether it is still to be reaped.
+        It may have told the end of some of these, and reaped them: it is to be read until it is over.
         """
-        self.socket.close()
         if not self.is_gone:
             os.kill(self.pid, signal.SIGKILL)
-        return not self.is_gone
 
     def _take(self, message: dict[str, Any]) -> None:
         if "status" in message:

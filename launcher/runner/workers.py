@@ -58,10 +58,10 @@ class Workers:
     ) -> None:
         self._batch, self._environments = batch, environments
         self._queue, self._journal, self._make = queue, journal, make
-        self._selector: selectors.BaseSelector | None = None
+        self._selector: selectors.BaseSelector
         self._recipes: dict[tuple[int, str, Place], Recipe | None] = {}
         self._workers: dict[Recipe, Worker] = {}
-        self._dying: set[int] = set()
+        self._leaving: list[Worker] = []
         self._off: set[Recipe] = set()
         self._fresh_jobs: set[int] = set()
 
@@ -72,7 +72,7 @@ class Workers:
     @property
     def pids(self) -> AbstractSet[int]:
         """The processes of workers, those included that die just now."""
-        return self._dying | {worker.pid for worker in self._workers.values()}
+        return {worker.pid for worker in self._all()}
 
     def is_settled(self, run: int, place: Place) -> bool:
         """Tell whether a run may start now, be it from a worker or afresh; else its worker is on the way."""
@@ -91,17 +91,12 @@ class Workers:
         worker = None if recipe is None else self._workers.get(recipe)
         if worker is None or not worker.is_ready:
             return None
-        job, plain = self._batch.job_of(run), _plain(self._batch, run)
-        own = worker.modules & set(job["warm"]["own"])
+        own = worker.modules & set(self._batch.job_of(run)["warm"]["own"])
         if own:
             self.give_up(run, f"packages would find {', '.join(sorted(own))} in its folder")
             return None
-        launch = Launch(
-            argv=plain.words if plain else (),
-            cwd=self._batch.run_path(run, names.WORK),
-            own=self._environments.own(run),
-            is_shell=bool(plain and plain.is_shell),
-        )
+        argv = self._batch.runs[run]["argv"]
+        launch = Launch(argv, self._batch.run_path(run, names.WORK), self._environments.own(run))
         try:
             return worker.fork(launch, stream)
         except WorkerError:
@@ -121,9 +116,12 @@ class Workers:
     def take_ended(self) -> dict[int, int]:
         """Return the statuses of forked processes that ended, by pid; part with workers that can't go on."""
         ended: dict[int, int] = {}
-        for recipe, worker in tuple(self._workers.items()):
+        for worker in self._all():
             ended |= worker.ended
             worker.ended.clear()
+            if worker.is_over and worker.is_gone and worker in self._leaving:
+                self._part_with(worker)
+        for recipe, worker in tuple(self._workers.items()):
             if worker.obstacle is not None:
                 self._off.add(recipe)
                 self._tell(worker.obstacle)
@@ -132,8 +130,7 @@ class Workers:
 
     def reaped(self, pid: int) -> None:
         """Say that one of our children is gone; it may be a worker."""
-        self._dying.discard(pid)
-        for worker in self._workers.values():
+        for worker in self._all():
             if worker.pid == pid:
                 worker.is_gone = True
 
@@ -141,9 +138,10 @@ class Workers:
         """End every worker, and wait until it is gone."""
         for recipe in tuple(self._workers):
             self._end(recipe)
-        for pid in self._dying:
-            os.waitpid(pid, 0)
-        self._dying.clear()
+        for worker in tuple(self._leaving):
+            if not worker.is_gone:
+                os.waitpid(worker.pid, 0)
+            self._part_with(worker)
 
     def _start(self, recipe: Recipe) -> None:
         try:
@@ -158,15 +156,20 @@ class Workers:
             self._tell(f"it could not be started: {error}")
             return
         self._workers[recipe] = worker
-        if self._selector is not None:
-            self._selector.register(worker.socket, selectors.EVENT_READ, worker.read)
+        self._selector.register(worker.socket, selectors.EVENT_READ, worker.read)
 
     def _end(self, recipe: Recipe) -> None:
         worker = self._workers.pop(recipe)
-        if self._selector is not None:
-            self._selector.unregister(worker.socket)
-        if worker.end():
-            self._dying.add(worker.pid)
+        worker.end()
+        self._leaving.append(worker)
+
+    def _part_with(self, worker: Worker) -> None:
+        self._selector.unregister(worker.socket)
+        worker.socket.close()
+        self._leaving.remove(worker)
+
+    def _all(self) -> list[Worker]:
+        return [*self._workers.values(), *self._leaving]
 
     def _count_waiting(self, recipe: Recipe, place: Place | None) -> int:
         if place is not None:  # every job that could come from the same worker counts

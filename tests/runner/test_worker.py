@@ -9,7 +9,9 @@ import pytest
 
 from launcher.runner import environment
 from launcher.runner import worker as worker_module
+from launcher.runner.processes import find_process
 from launcher.runner.worker import Launch, Worker, WorkerError
+from tests.runner.kit import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,16 +35,13 @@ def start(path: Path, *imports: Any) -> Worker:
 
 
 def fork(worker: Worker, stream: int, **own: str) -> int:
-    return worker.fork(
-        Launch(["python", "x.py"], "/", {"LAUNCHER_OUTPUT": "/x", **own}, is_shell=False), stream
-    )
+    return worker.fork(Launch(["python", "x.py"], "/", {"LAUNCHER_OUTPUT": "/x", **own}), stream)
 
 
 def reap(worker: Worker) -> None:
-    assert worker.end()
+    worker.end()
     os.waitpid(worker.pid, 0)
-    worker.is_gone = True
-    assert not worker.end()
+    worker.socket.close()
 
 
 def test_a_worker_that_does_not_answer_gives_no_process(
@@ -67,7 +66,8 @@ def test_a_worker_that_is_gone_gives_no_process(tmp_path: Path, stream: int) -> 
     with pytest.raises(WorkerError, match="it takes no requests"):
         fork(worker, stream)
 
-    worker.end()
+    worker.end()  # which signals nobody
+    worker.socket.close()
 
 
 def test_a_worker_that_was_fit_and_is_no_more_gives_no_process(tmp_path: Path, stream: int) -> None:
@@ -91,3 +91,26 @@ def test_a_run_whose_variables_have_no_room_gets_no_process(tmp_path: Path, stre
         fork(worker, stream, LAUNCHER_PARAMS="x" * 17_000)
 
     reap(worker)
+
+
+def test_a_command_that_is_not_plain_gets_no_process(tmp_path: Path, stream: int) -> None:
+    worker = start(tmp_path)
+
+    with pytest.raises(WorkerError, match="it is no plain command"):
+        worker.fork(Launch(["python", "-u", "x.py"], "/", {}), stream)
+
+    reap(worker)
+
+
+def test_what_a_worker_told_before_its_end_is_heard_after_it(tmp_path: Path, stream: int) -> None:
+    worker = start(tmp_path)
+    pid = fork(worker, stream)
+    wait_for(lambda: find_process(pid) is None)  # told, and reaped
+
+    worker.end()
+    os.waitpid(worker.pid, 0)
+    while not worker.is_over:
+        worker.read()
+
+    assert worker.ended == {pid: 1 << 8}  # there is no x.py
+    worker.socket.close()
