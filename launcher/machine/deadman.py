@@ -14,7 +14,7 @@ import re
 import time
 from typing import Any
 
-from launcher.machine.decide import Facts, Seen, decide, is_over
+from launcher.machine.decide import DEADLINE, Facts, Seen, decide
 from launcher.machine.life import Life, read_life, write_life, write_whole
 from launcher.machine.look import read_regular
 from launcher.machine.power import power_off, run
@@ -33,11 +33,13 @@ def tick() -> None:
     except RulesError as error:
         power_off(str(error), state=STATE, end_runners=(), grace_s=0.0)
         return
-    life, now = read_life(STATE), time.time()
-    lived_s, granted_s = life.lived_s, rules.granted_s
-    if is_over(now=now, deadline_at=rules.deadline_at, lived_s=lived_s, granted_s=granted_s):
-        _end("the deadline", rules)
+    now = time.time()
+    # By the clock alone before anything else is read, which might fail.
+    if now >= rules.deadline_at:
+        _end(DEADLINE, rules)
         return
+    life = read_life(STATE)
+    lived_s = life.lived_s
     decision = decide(_facts(rules, life, now), lost_s=rules.lost_s)
     if decision.end:
         _end(decision.end, rules)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+DEADLINE = "the deadline"
 FRESH_S = 300.0  # a heartbeat younger than this, and work to do: only the deadline counts
 
 
@@ -47,11 +48,6 @@ class Decision(NamedTuple):
     is_busy: bool
 
 
-def is_over(*, now: float, deadline_at: float, lived_s: float, granted_s: float) -> bool:
-    """Tell whether the deadline has come; a clock that goes wrong can't put it off."""
-    return now >= deadline_at or lived_s >= granted_s
-
-
 def decide(facts: Facts, *, lost_s: float) -> Decision:
     """Return what to do.
 
@@ -66,10 +62,8 @@ def decide(facts: Facts, *, lost_s: float) -> Decision:
 
 
 def _why_end(facts: Facts, *, is_open: bool, is_busy: bool) -> str | None:
-    if is_over(
-        now=facts.now, deadline_at=facts.deadline_at, lived_s=facts.lived_s, granted_s=facts.granted_s
-    ):
-        return "the deadline"
+    if facts.now >= facts.deadline_at or facts.lived_s >= facts.granted_s:
+        return DEADLINE
     if facts.asked is not None:
         return f"asked for: {facts.asked}"
     # A runner that is started again after a reboot gets the time that its first heartbeat takes.

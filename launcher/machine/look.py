@@ -15,7 +15,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from io import FileIO
 
 # The words of the batch folder. An island can't import them from the runner; a test compares them.
 BATCHES = "batches"
@@ -32,6 +33,7 @@ START = "start.json"
 POWER_OFF = "poweroff"
 INTERRUPTION = "interruption.json"
 
+_CHUNK_BYTES = 64 * 1024
 _LIMIT_BYTES = 64 * 1024 * 1024
 _REASON_LENGTH = 200
 _LOOK_AGAIN_S = 0.1
@@ -101,11 +103,19 @@ def become_runner(folder: str) -> None:
 def read_regular(path: str) -> bytes | None:
     """Return a file's content; None where there is none that can be read without waiting."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return b"".join(_chunks(file)) if is_regular else None
     except OSError:
         return None
-    with open(descriptor, "rb") as file:
-        return file.read(_LIMIT_BYTES) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+
+
+def _chunks(file: FileIO) -> Iterator[bytes]:
+    # The kernel makes room for all that a read of /proc/sys asks for, and has none for millions of bytes.
+    left = _LIMIT_BYTES
+    while left > 0 and (chunk := file.read(_CHUNK_BYTES)):
+        left -= len(chunk)
+        yield chunk
 
 
 def _look_at(folder: str, now: float) -> dict[str, Any]:
