@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from launcher.aws import machines
 from launcher.errors import AwsError, AwsMissingError, MachineGoneError
+from launcher.results.place import Place, Rented, read_place
 from launcher.targets.ec2 import write_place
 from launcher.targets.ec2_keys import remove_keys
 from launcher.targets.ec2_open import renew_lease
-from launcher.targets.ec2_place import Place, Rented, read_place
 from launcher.targets.ec2_rent import end
 from launcher.targets.ec2_reuse import others_on
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from launcher.aws import machines, volumes
 from launcher.errors import AwsMissingError, ResultsNotSafeError, UsageError
 from launcher.pull import Puller
+from launcher.results.place import Place, Rented, read_place
 from launcher.targets.ec2 import write_place
 from launcher.targets.ec2_disk import open_disk
 from launcher.targets.ec2_keys import remove_keys
-from launcher.targets.ec2_place import Place, Rented, read_place
 from launcher.targets.ec2_rent import end
 
 if TYPE_CHECKING:

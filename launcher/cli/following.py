@@ -13,10 +13,11 @@ import click
 
 from launcher import steer
 from launcher.cli.here import boot_id, columns, now
-from launcher.errors import MachineGoneError, ResultsNotSafeError
+from launcher.errors import MachineGoneError, ResultsNotSafeError, UsageError
 from launcher.follow import LiveScreen, PlainScreen, follow
 from launcher.pull import News, Puller
 from launcher.report.status import status_text
+from launcher.results.batch import read_batch
 from launcher.results.details import read_details
 from launcher.runner import names
 from launcher.targets.places import has_machine, is_elsewhere, is_rented, node_of
@@ -160,6 +161,8 @@ def end_if_rented(batch: Path, *, keep: str | None = None) -> None:
 
 
 def _follow_to_end(batch: Path, *, is_new: bool) -> BatchRecord:
+    if is_rented(batch) and not has_machine(batch):
+        return _show_without_machine(batch)
     with watching(batch) as watch:
         if is_new:
             watch.wait_for_runner()
@@ -167,6 +170,19 @@ def _follow_to_end(batch: Path, *, is_new: bool) -> BatchRecord:
         click.echo(status_text(last, now=now(), details=read_details(last), columns=columns()), nl=False)
         watch.finish()
     return last
+
+
+def _show_without_machine(batch: Path) -> BatchRecord:
+    """Show a batch to which nothing more happens until it is resumed.
+
+    Raises:
+        UsageError: some of its runs have not ended.
+    """
+    record = read_batch(batch, now=now(), boot_id=boot_id())
+    click.echo(status_text(record, now=now(), details=read_details(record), columns=columns()), nl=False)
+    if record.state in names.OPEN | {names.INTERRUPTED}:
+        raise UsageError(f"{batch.name} has no machine now.", f"Go on: launcher resume {batch.name}")
+    return record
 
 
 def _follow_after(batch: Path, gone: MachineGoneError, *, keep: str | None) -> int:

@@ -9,14 +9,18 @@ import click
 
 from launcher.attend import Attendance, end_night
 from launcher.cli.batching import make_target, settings_here
+from launcher.cli.here import now
 from launcher.cli.renting import make_terms
 from launcher.errors import MachineGoneError, SshError
 from launcher.go_on import go_on
+from launcher.pull import Puller
 from launcher.recover import recover
 from launcher.report.text import clean
 from launcher.results.batch import read_batch
+from launcher.results.place import read_place
 from launcher.runner import names
 from launcher.targets.ec2_open import known_machine, open_known
+from launcher.targets.places import has_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +29,6 @@ if TYPE_CHECKING:
     from launcher.nodes.node import Node
     from launcher.nodes.ssh_connection import Connection
     from launcher.targets.ec2_rent import Terms
-
-_TO_RUN = names.OPEN | {names.INTERRUPTED}
 
 
 @contextmanager
@@ -56,18 +58,49 @@ def end_machine(batch: Path, *, keep: str | None = None) -> None:
     click.echo(clean(end_night(batch, terms_of(batch, keep=keep))), err=True)
 
 
+def find_machine_again(batch: Path, *, failed: bool) -> bool:
+    """See that a batch that is to be resumed has a machine: the one that it had, else another one.
+
+    Returns:
+        whether it goes on already, on another machine than before.
+    """
+    if has_machine(batch):
+        try:
+            with reach(batch):
+                return False
+        except MachineGoneError as gone:
+            click.echo(clean(gone.what), err=True)
+    terms = terms_of(batch)
+    if read_place(batch):
+        recover(batch, terms)
+    if not _has_work(batch, failed=failed):
+        return False
+    _go_on(batch, failed=failed)
+    return True
+
+
 def after_machine(batch: Path, gone: MachineGoneError) -> bool:
     """Bring home what a machine that is gone left on its disk, and get another one for what spot cut off.
 
     Returns:
         whether the batch goes on.
     """
-    terms = terms_of(batch)
     click.echo(clean(gone.what), err=True)
-    recover(batch, terms)
-    record = read_batch(batch, now=terms.now(), boot_id=None)
-    if not gone.is_spot or not any(run.state in _TO_RUN for run in record.runs):
+    recover(batch, terms_of(batch))
+    if not gone.is_spot or not _has_work(batch, failed=False):
         return False
     click.echo("Going on with what is left on another machine.", err=True)
-    go_on(batch, make_target(settings_here(on="ec2"), batch.parent.parent))
+    _go_on(batch, failed=False)
     return True
+
+
+def _go_on(batch: Path, *, failed: bool) -> None:
+    go_on(batch, make_target(settings_here(on="ec2"), batch.parent.parent), failed=failed)
+    with reach(batch) as (_, _, node):
+        Puller(node, batch, now=now).pull()
+
+
+def _has_work(batch: Path, *, failed: bool) -> bool:
+    record = read_batch(batch, now=now(), boot_id=None)
+    wanted = names.RESUMABLE | names.OPEN | ({names.FAILED} if failed else set())
+    return any(run.state in wanted for run in record.runs)

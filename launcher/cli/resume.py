@@ -10,6 +10,8 @@ from launcher.cli.options import batch_option
 from launcher.runner import names
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from launcher.results.records import BatchRecord
 
 
@@ -24,15 +26,20 @@ def command(batch: str | None, failed: bool, detach: bool) -> int:
     Example:
       launcher resume --failed
     """
-    from launcher.cli.following import follow_to_exit_code, watching
+    from launcher.cli.following import watching
     from launcher.cli.here import boot_id, home_or_fail, now
     from launcher.results.batch import read_batch
     from launcher.results.find import find_batch
     from launcher.results.plan_file import read_environments
     from launcher.steer import resume
+    from launcher.targets.places import is_rented
 
-    home = home_or_fail()
-    folder = find_batch(home, batch)
+    folder = find_batch(home_or_fail(), batch)
+    if is_rented(folder):
+        from launcher.cli.nights import find_machine_again
+
+        if find_machine_again(folder, failed=failed):
+            return _leave_or_follow(folder, detach=detach)
     with watching(folder) as watch:
         watch.refresh_at_once()
         record = read_batch(folder, now=now(), boot_id=boot_id())
@@ -41,6 +48,12 @@ def command(batch: str | None, failed: bool, detach: bool) -> int:
             return 0
         resume(watch.node, folder.name, environments=read_environments(folder), failed=failed)
         watch.wait_for_runner()
+    return _leave_or_follow(folder, detach=detach)
+
+
+def _leave_or_follow(folder: Path, *, detach: bool) -> int:
+    from launcher.cli.following import follow_to_exit_code
+
     if not detach:
         return follow_to_exit_code(folder)
     click.echo(folder.name)

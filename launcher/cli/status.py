@@ -52,5 +52,5 @@ def _page(folder: Path, *, as_json: bool) -> str:
     if as_json:
         from launcher.results.status import status_json
 
-        return to_json(status_json(record))
+        return to_json(status_json(record, now=now()))
     return status_text(record, now=now(), details=read_details(record), columns=columns()).removesuffix("\n")

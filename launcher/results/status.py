@@ -6,21 +6,39 @@ from typing import TYPE_CHECKING, Any
 
 from launcher.results.history import count_epochs
 from launcher.results.metrics import read_metrics
+from launcher.results.place import Place, read_place
 from launcher.runner import names
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from launcher.results.place import Rented
     from launcher.results.records import BatchRecord, RunRecord
 
 
-def status_json(batch: BatchRecord) -> dict[str, Any]:
+def status_json(batch: BatchRecord, *, now: datetime) -> dict[str, Any]:
     """Return a batch as JSON values; reads histories and metrics of the runs that have started."""
+    place = read_place(batch.folder) or Place()
     return {
         "batch": batch.id,
         "state": batch.state,
         "on": batch.on,
         "runs": [_run_json(run) for run in batch.runs],
-        "machine": None,
-        "cost_usd": 0.0,
+        "machine": _machine_json(place.current) if place.current else None,
+        "cost_usd": round(place.cost_usd(now), 4),
+    }
+
+
+def _machine_json(machine: Rented) -> dict[str, Any]:
+    return {
+        "id": machine.machine,
+        "type": machine.type,
+        "market": machine.market,
+        "region": machine.region,
+        "zone": machine.zone,
+        "usd_per_hour": machine.usd_per_hour,
+        "launched_at": machine.launched_at,
+        "deadline": machine.expires_at,
     }
 
 

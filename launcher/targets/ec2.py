@@ -18,11 +18,11 @@ from launcher.aws.images import find_image
 from launcher.aws.intent import write_whole
 from launcher.errors import NoMachineError
 from launcher.plan.ceiling import GRACE_S
+from launcher.results.place import Place, place_json, read_place
 from launcher.results.plan_file import read_environments, read_plan
 from launcher.runner import names
 from launcher.targets.ec2_fleet import find_fleet
 from launcher.targets.ec2_open import bring_programs, has_environments, open_new, settle
-from launcher.targets.ec2_place import Place, place_json, read_place
 from launcher.targets.ec2_rent import Wanted, end, rent
 from launcher.targets.ec2_reuse import find_reusable, others_on, share
 from launcher.targets.ready import check_gpus
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from launcher.nodes.node import Node
     from launcher.plan.values import Fleet, MachineNeeds, Offer
+    from launcher.results.place import Rented
     from launcher.targets.ec2_fleet import Market
-    from launcher.targets.ec2_place import Rented
     from launcher.targets.ec2_rent import Terms
 
 LIMITS = "limits.json"

@@ -17,10 +17,10 @@ from launcher.nodes.ssh import SshNode
 from launcher.nodes.ssh_address import Address
 from launcher.nodes.ssh_connection import connect
 from launcher.nodes.ssh_rotation import rotate_host_key
+from launcher.results.place import read_place
 from launcher.runner.environment import KEY_LENGTH, environment_folder
 from launcher.runner.install import IMAGE_ENVIRONMENTS
 from launcher.targets.ec2_keys import first_host_key, forget_first_host_key, host_keys, login_key
-from launcher.targets.ec2_place import read_place
 from launcher.targets.ready import check_armed
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from launcher.nodes.ssh_connection import Connection
-    from launcher.targets.ec2_place import Rented
+    from launcher.results.place import Rented
     from launcher.targets.ec2_rent import Terms
 
 FIRST_PATIENCE_S = 300.0

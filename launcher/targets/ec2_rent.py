@@ -17,9 +17,9 @@ from launcher.aws.regions import remember_region
 from launcher.aws.user_data import Birth, make_user_data
 from launcher.errors import AwsError, NoMachineError
 from launcher.plan.ceiling import ceiling
+from launcher.results.place import Rented
 from launcher.runner import names
 from launcher.targets.ec2_keys import make_machine_keys
-from launcher.targets.ec2_place import Rented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,7 +100,9 @@ def rent(wanted: Wanted, terms: Terms) -> Rented:
         AwsError: AWS can't be asked, or refuses.
     """
     intent = intent_of(terms.home, wanted.batch)
-    key = f"{wanted.batch}-{len(intent.record.machines)}"
+    # One that an earlier call got, and perhaps lost sight of, has its keys already.
+    number = len(intent.record.machines) - bool(intent.record.machine)
+    key = f"{wanted.batch}-{number}"
     for region in {offer.region for offer in wanted.offers}:
         remember_region(terms.home, region)
     machine = launch(

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from launcher.aws import machines
 from launcher.errors import AwsError, UsageError
 from launcher.results.batch import read_batch
+from launcher.results.place import read_place
 from launcher.runner import names
-from launcher.targets.ec2_place import read_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from launcher.targets.ec2_place import Rented
+    from launcher.results.place import Rented
     from launcher.targets.ec2_rent import Terms, Wanted
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from launcher.errors import UsageError
 from launcher.nodes.local import LocalNode
 from launcher.results.files import read_object, words
+from launcher.results.place import read_place
 from launcher.results.plan_file import read_plan
 from launcher.runner import names
-from launcher.targets.ec2_place import read_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

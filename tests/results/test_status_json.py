@@ -24,7 +24,7 @@ RUN_KEYS = [
 def test_the_keys_are_those_of_the_design(tmp_path: Path) -> None:
     batch = BatchFolder(tmp_path / "b", [Job(folds=2)])
 
-    found = status_json(read_batch(batch.folder, now=NOW, boot_id=BOOT))
+    found = status_json(read_batch(batch.folder, now=NOW, boot_id=BOOT), now=NOW)
 
     assert list(found) == ["batch", "state", "on", "runs", "machine", "cost_usd"]
     assert list(found["runs"][0]) == RUN_KEYS
@@ -37,7 +37,7 @@ def test_a_finished_run_has_its_epochs_and_metrics(tmp_path: Path) -> None:
     batch.set_history(0, history(3))
     batch.set_metrics(0, metrics(0.75))
 
-    runs = status_json(read_batch(batch.folder, now=NOW, boot_id=BOOT))["runs"]
+    runs = status_json(read_batch(batch.folder, now=NOW, boot_id=BOOT), now=NOW)["runs"]
 
     assert runs[0]["epochs"] == 3
     assert runs[0]["metrics"]["last"] == {"loss": 0.25, "val_accuracy": 0.75}
@@ -51,7 +51,7 @@ def test_it_is_valid_json_whatever_the_metrics_hold(tmp_path: Path) -> None:
     folder = batch.set_state(0, "succeeded")
     (folder / "metrics.json").write_text('{"last": {"loss": NaN, "a": 1e999, "b": -Infinity, "c": 1.5}}')
 
-    text = json.dumps(status_json(read_batch(batch.folder, now=NOW, boot_id=BOOT)), allow_nan=False)
+    text = json.dumps(status_json(read_batch(batch.folder, now=NOW, boot_id=BOOT), now=NOW), allow_nan=False)
 
     assert json.loads(text)["runs"][0]["metrics"]["last"] == {"loss": None, "a": None, "b": None, "c": 1.5}
 
