@@ -44,9 +44,12 @@ class CheckpointedFit:
         self._model, self._callbacks, self._found = call.args[0], list(callbacks), found
         self._before = run.files.look()
         self._held: Checkpoint | None = None
-        self._is_begun = False
+        self._is_begun, self._epoch = False, -1
         self._initial_epoch = getattr(self._model, "_initial_epoch", None)
-        self._leaving = Leaving(self._save_held)
+        self._leaving = Leaving(
+            is_newest=lambda: self._held is not None and self._held.facts["epoch"] == self._epoch,
+            save_held=self._save_held,
+        )
 
     def run(self, fit: Callable[..., Any]) -> Any:
         """Train what is left to train. Returns: what fit returns, of all attempts."""
@@ -121,6 +124,7 @@ class CheckpointedFit:
             self._model._initial_epoch = self._found.facts["epoch"]  # noqa: SLF001  # no other way past it
 
     def _begin_epoch(self, epoch: int, _logs: object = None) -> None:
+        self._epoch = epoch
         if not self._is_begun:
             self._is_begun = True
             self._run.pace.begin_epoch()
@@ -182,11 +186,10 @@ class CheckpointedFit:
         """Return what else has a state that goes with this fit, by name."""
         return {"history": self._model.history, **self._run.watch.fits[-1].list_states()}
 
-    def _save_held(self) -> bool:
+    def _save_held(self) -> None:
         held, self._held = self._held, None
         if held is not None:
             self._save(held)
-        return held is not None
 
     def _save(self, state: Checkpoint) -> None:
         sync(self._run.run.path("history.csv"))  # no checkpoint without the rows before it

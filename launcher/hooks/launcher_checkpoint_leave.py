@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
 _PATIENCE_S = 3.0
 _TERMINATED = 128 + signal.SIGTERM
+_NOT_SAVED = "the last epochs are not saved"
 
 
 class Leaving:
     """Listen while a fit runs.
 
     Args:
-        save_held: saves the state that is held in memory. Returns: whether there was one.
+        is_newest: tells whether the state that is held in memory is that of the last epoch.
+        save_held: saves that state, if there is one.
     """
 
-    def __init__(self, save_held: Callable[[], bool]) -> None:
+    def __init__(self, *, is_newest: Callable[[], bool], save_held: Callable[[], None]) -> None:
         self.is_asked = False
-        self._save_held = save_held
+        self._is_newest, self._save_held = is_newest, save_held
         self._before: Any = None
 
     def __enter__(self) -> None:
@@ -58,10 +60,16 @@ class Leaving:
         if self.is_asked:
             return
         self.is_asked = True
-        with Guard("the last epoch is not saved"):
-            if self._save_held():
-                self.leave()
-        # An epoch that takes longer than it should must not cost the run its grace.
-        late = threading.Timer(_PATIENCE_S, os._exit, (_TERMINATED,))
+        if self._is_newest():
+            with Guard(_NOT_SAVED):
+                self._save_held()
+            self.leave()
+        late = threading.Timer(_PATIENCE_S, self._leave_late)
         late.daemon = True
         late.start()
+
+    def _leave_late(self) -> None:
+        """Leave in an epoch that takes longer than it should: it must not cost the run its grace."""
+        with Guard(_NOT_SAVED):
+            self._save_held()
+        os._exit(_TERMINATED)

@@ -1,6 +1,6 @@
 """Measure what launcher promises, against its peers in the same run, and print one table.
 
-python -m tests.bench [NAME...]      names: runner start scale tail experiment, and experiment-whole
+python -m tests.bench [NAME...]      names: runner start scale tail experiment resume, and experiment-whole
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import experiment, runner, scale, start, tail
+from tests.bench import experiment, resume, runner, scale, start, tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +25,7 @@ BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "scale": scale.measure,
     "tail": tail.measure,
     "experiment": experiment.measure,
+    "resume": resume.measure,
 }
 LONG = {"experiment-whole": experiment.measure_whole}  # only when asked for by name
 

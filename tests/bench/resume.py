@@ -1,0 +1,87 @@
+"""A run of 300 epochs that is killed five times, against the same run left alone; bits compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from tests.bench.project import batch_of, launcher, project, wait_until_over
+from tests.bench.row import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_EPOCHS = 300
+_KILLS = 5
+_JOB = "folder: job\nrun: python train.py\nneeds: {gpus: 0}\nseed: 7\nlimits: {retries: 5}\ncheckpoint: 1s\n"
+# Epochs of a good half second, as those that are worth resuming have: a start alone takes three seconds.
+_SCRIPT = f"""
+import hashlib, os, pathlib
+import keras, numpy as np, tensorflow as tf
+
+keras.utils.set_random_seed(int(os.environ["LAUNCHER_SEED"]))
+tf.config.experimental.enable_op_determinism()
+x = np.random.random((16_000, 60)).astype("float32")
+y = (x[:, :30].sum(axis=1) > x[:, 30:].sum(axis=1)).astype("float32")
+layers = [keras.Input((60,)), keras.layers.Dense(60, activation="relu"), keras.layers.Dropout(0.2)]
+model = keras.Sequential([*layers, keras.layers.Dense(1, activation="sigmoid")])
+model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+model.fit(x, y, batch_size=16, epochs={_EPOCHS}, verbose=0)
+weights = hashlib.sha256(b"".join(each.tobytes() for each in model.get_weights())).hexdigest()
+pathlib.Path(os.environ["LAUNCHER_OUTPUT"], "weights").write_text(weights)
+"""
+
+
+def measure() -> Iterator[Row]:
+    with project() as folder:
+        (folder / "job").mkdir()
+        (folder / "job" / "train.py").write_text(_SCRIPT)
+        (folder / "job.yaml").write_text(_JOB)
+        (folder / ".launcher").mkdir()
+        left_alone_s, left_alone = _take(folder, kills=0)
+        killed_s, killed = _take(folder, kills=_KILLS)
+    ratio, same = killed_s / left_alone_s, killed == left_alone
+    yield Row(
+        f"{_EPOCHS} epochs, kill -9 {_KILLS} times, v never; weights {'equal' if same else 'DIFFER'}",
+        f"{killed_s:.0f} s",
+        f"{left_alone_s:.0f} s",
+        ratio,
+        "<= 1.15",
+        same and ratio <= 1.15,
+    )
+
+
+def _take(folder: Path, *, kills: int) -> tuple[float, str]:
+    """Return how long a run took, and the hash of its weights."""
+    began = time.perf_counter()
+    batch = batch_of(folder, launcher(folder, "submit", "job.yaml", "--detach"))
+    at = random.Random(kills)
+    for kill in range(kills):
+        # Anywhere in its share of the epochs.
+        _kill_in(batch, epoch=int(_EPOCHS * (kill + at.random()) / kills), attempt=kill + 1)
+    wait_until_over(batch)
+    seconds = time.perf_counter() - began
+    (weights,) = batch.glob("runs/*/outputs/weights")
+    return seconds, weights.read_text()
+
+
+def _kill_in(batch: Path, *, epoch: int, attempt: int) -> None:
+    while (started := _started(batch, attempt)) is None or _count_epochs(batch) < epoch:
+        time.sleep(0.01)
+    os.killpg(started["pid"], signal.SIGKILL)
+
+
+def _started(batch: Path, attempt: int) -> dict[str, Any] | None:
+    lines = (batch / "events.jsonl").read_text().splitlines() if (batch / "events.jsonl").exists() else []
+    events: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    return next((each for each in events if each["event"] == "started" and each["attempt"] == attempt), None)
+
+
+def _count_epochs(batch: Path) -> int:
+    rows = [path.read_text().splitlines()[1:] for path in batch.glob("runs/*/history.csv")]
+    return len({row.split(",")[1] for row in rows[0]}) if rows else 0
