@@ -11,6 +11,8 @@ from launcher.plan import FinishedRun, make_plan
 from launcher.plan.beginning import Beginning, read_beginning
 from launcher.plan.ceiling import needs_of
 from launcher.results.finished import finished_runs
+from launcher.results.history import read_epoch_s
+from launcher.runner import names
 from launcher.snapshot import scan
 from launcher.spec import load_jobs
 
@@ -101,7 +103,19 @@ def _plan(
     first = plan()
     # Only the states of runs with these contents are read, however many batches there have been.
     known = finished_runs(home, contents={run.content for run in first.runs}) if home else ()
-    return plan(finished=tuple(FinishedRun(*run) for run in known)) if known else first
+    if home is None or not known:
+        return first
+    finished = tuple(FinishedRun(*run) for run in known)
+    return plan(finished=finished, epoch_s=_read_epochs(first, finished, home))
+
+
+def _read_epochs(plan: Plan, finished: Sequence[FinishedRun], home: Path) -> dict[str, float]:
+    """Return how long an epoch took in one earlier run of each job, where it had any."""
+    names_of = {run.content: plan.jobs[run.job].name for run in plan.runs}
+    one_each = {names_of[run.content]: run for run in reversed(finished)}  # of several, from the newest batch
+    places = {name: home / names.BATCHES / run.batch / names.RUNS / run.run for name, run in one_each.items()}
+    found = {name: read_epoch_s(place) for name, place in places.items()}
+    return {name: seconds for name, seconds in found.items() if seconds is not None}
 
 
 def _read_beginning(spec: JobSpec, tree: Tree) -> Beginning:

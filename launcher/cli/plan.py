@@ -39,7 +39,8 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
         print_json(_for_scripts(plan, frozen))
     else:
         lines = _candidates(plan)
-        click.echo(plan_text(frozen, warnings=plan.warnings, candidates=lines, columns=columns()), nl=False)
+        said = (*plan.warnings, *plan.advice)
+        click.echo(plan_text(frozen, warnings=said, candidates=lines, columns=columns()), nl=False)
 
 
 def _candidates(plan: Plan) -> list[str]:
@@ -57,4 +58,5 @@ def _for_scripts(plan: Plan, frozen: Mapping[str, Any]) -> dict[str, Any]:
     here: list[dict[str, Any]] = [{"on": plan.on, "price_usd_per_hour": 0.0}]
     offers = offers_for_scripts(plan.fleet, Limits(plan.batch_s, plan.usd)) if plan.on == "ec2" else here
     refused = [asdict(each) for each in plan.fleet.refused]
-    return {**frozen, "code": code, "offers": offers, "refused": refused, "fleet_notes": plan.fleet.notes}
+    said = {"refused": refused, "fleet_notes": plan.fleet.notes, "advice": plan.advice}
+    return {**frozen, "code": code, "offers": offers, **said}

@@ -36,7 +36,7 @@ class FastFunction:
         self._plain: Callable[[Any], Any] | None = None
         self._one_step: Any = None
         self._loops: dict[str, Any] = {}
-        self._pace = 1
+        self.pace = 1
 
     @staticmethod
     def install(model: Any) -> None:
@@ -55,20 +55,21 @@ class FastFunction:
     def _run(self, loop: Any, batches: Batches) -> Any:
         first, logs = 0, None
         while first < batches.steps:
-            last = min(first + self._pace, batches.steps)
+            last = min(first + self.pace, batches.steps)
             began = time.perf_counter()
             done, logs = loop(batches.tensors, batches.indexes(), *_counts(first, last), batches.is_watched)
             _wait_for(logs)
-            self._adapt(last - first, time.perf_counter() - began)
+            self.adapt(last - first, time.perf_counter() - began)
             first = int(done)
             batches.trained(first - 1, logs)
             if first < last:  # a loss that is no number
                 break
         return logs
 
-    def _adapt(self, steps: int, seconds: float) -> None:
+    def adapt(self, steps: int, seconds: float) -> None:
+        """Take in how long a call took, and change the number of steps of the next."""
         wanted = int(steps * _CALL_S / max(seconds, 1e-6))
-        self._pace = max(1, min(wanted, self._pace * _GROWTH))
+        self.pace = max(1, min(wanted, self.pace * _GROWTH))
 
     def _run_each(self, batches: Batches) -> Any:
         """Train step by step, where the step does not fit into a loop."""

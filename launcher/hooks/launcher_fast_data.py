@@ -9,16 +9,19 @@ samples as it would have.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from .launcher_run import Run
 
+# More than this stays in the computer's memory, batch by batch on its way to a GPU, as in Keras.
+_LARGE_BYTES = 1 << 28
 _ADAPTERS = "keras.src.trainers.data_adapters"
 
 
@@ -59,6 +62,7 @@ class Batches:
         self.is_watched = self._tensorflow.constant(False)
         self.show: Callable[[int, Any], None] | None = None
         self._count, self._size, self._order = count, size, order
+        self._place = find_place(self._tensorflow.nest.flatten(tensors))
         self._epoch = 0
         self._indexes: Any = None
 
@@ -106,7 +110,8 @@ class Batches:
         indexes = order[begin : self._tensorflow.minimum(begin + self._size, count)]
         indexes.set_shape([self._known])
         gather = self._tensorflow.gather
-        return self._tensorflow.nest.map_structure(lambda each: gather(each, indexes, axis=0), tensors)
+        with self._tensorflow.device(self._place):
+            return self._tensorflow.nest.map_structure(lambda each: gather(each, indexes, axis=0), tensors)
 
     @property
     def _known(self) -> int | None:
@@ -167,10 +172,18 @@ def _to_tensors(inputs: Any) -> Any:
     keras, tensorflow = sys.modules["keras"], sys.modules["tensorflow"]
     slicing = import_module(f"{_ADAPTERS}.array_slicing")
     arrays = slicing.convert_to_sliceable(inputs, target_backend="tensorflow")
-    kinds = (sys.modules["numpy"].ndarray, tensorflow.Tensor)
-    if not all(isinstance(array, kinds) for array in keras.tree.flatten(arrays)):
+    flat, kinds = keras.tree.flatten(arrays), (sys.modules["numpy"].ndarray, tensorflow.Tensor)
+    if not all(isinstance(array, kinds) for array in flat):
         return None
-    return keras.tree.map_structure(tensorflow.convert_to_tensor, keras.tree.lists_to_tuples(arrays))
+    with tensorflow.device(find_place(flat)):
+        return keras.tree.map_structure(tensorflow.convert_to_tensor, keras.tree.lists_to_tuples(arrays))
+
+
+def find_place(arrays: Sequence[Any]) -> str | None:
+    """Return where arrays have to lie; None leaves that to TensorFlow."""
+    kinds = ((array, array.dtype) for array in arrays)  # NumPy's or TensorFlow's
+    size = sum(math.prod(a.shape) * (t.itemsize if hasattr(t, "itemsize") else t.size) for a, t in kinds)
+    return "CPU:0" if size > _LARGE_BYTES else None
 
 
 def shuffled(run: Run, *, fit: int) -> Order:

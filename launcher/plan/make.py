@@ -47,6 +47,7 @@ def make_plan(
     fleet: Fleet,
     beginnings: Mapping[str, Beginning] | None = None,
     finished: Collection[FinishedRun] = (),
+    epoch_s: Mapping[str, float] | None = None,
     needed: bool = False,
     slots: int | None = None,
     on: str = "local",
@@ -60,6 +61,7 @@ def make_plan(
         environments: hashes of the environments, by job name, of the jobs that have one.
         beginnings: what scripts do first, by job name, of the jobs whose script could be read.
         finished: runs that succeeded before.
+        epoch_s: how long an epoch took in earlier runs of the same content, by job name.
         needed: whether to skip runs whose content is among `finished`.
 
     Raises:
@@ -94,6 +96,7 @@ def make_plan(
         finished=len(skipped),
         needs=needs if on == EC2 else None,
         packing=explain_packing(ordered, fleet=fleet, slots=slots, cpu=cpu),
+        advice=notes.advise_fast(ordered, epoch_s=epoch_s or {}),
     )
 
 

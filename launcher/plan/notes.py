@@ -10,7 +10,7 @@ from launcher.errors import UsageError
 from launcher.spec.quantities import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from launcher.plan.values import Fleet
     from launcher.snapshot import Tree
@@ -24,6 +24,7 @@ FAST_ORDER = (
     "fit on arrays goes the fast way: on the TensorFlow backend it visits shuffled samples in another order "
     "each epoch, drawn from the seed"
 )
+SHORT_EPOCH_S = 0.1  # of that, Keras' own overhead is most
 LARGE_BYTES = 1_000_000_000
 LARGE_FILES = 50_000
 _PYTHON = re.compile(r"(?:.*/)?python(?:3(?:\.\d+)?)?")
@@ -63,6 +64,17 @@ def warn_of_seeds(specs: Sequence[JobSpec]) -> tuple[str, ...]:
         if (note := seed_note(spec)) is not None:
             names.setdefault(note, []).append(spec.name)
     return tuple(f"{_join(jobs)}: {note}" for note, jobs in names.items())
+
+
+def advise_fast(specs: Sequence[JobSpec], *, epoch_s: Mapping[str, float]) -> tuple[str, ...]:
+    """Say where the fast way would pay: earlier runs of the very same job had short epochs."""
+    short = {name: took for name, took in epoch_s.items() if took < SHORT_EPOCH_S}
+    return tuple(
+        f"{spec.name}: its epochs took {short[spec.name] * 1000:.0f} ms last time, most of that Keras' own "
+        "overhead; fast: true in the job would likely shorten them"
+        for spec in specs
+        if spec.name in short and not spec.fast and spec.backend in {None, "tensorflow"}
+    )
 
 
 def warn_of_python_flags(specs: Sequence[JobSpec]) -> tuple[str, ...]:

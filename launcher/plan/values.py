@@ -168,6 +168,8 @@ class Plan:
     `warnings` are frozen with the rest, as notes. The fleet has prices, and `finished` counts runs that
     `--needed` would skip: both change from day to day, and stand outside what is frozen. `needs` are there
     where machines are rented.
+    `--needed` would skip: both change from day to day, and stand outside what is frozen, as `advice` does,
+    which comes from earlier runs.
     """
 
     on: str
@@ -183,6 +185,7 @@ class Plan:
     finished: int = 0
     needs: MachineNeeds | None = None
     packing: str = ""
+    advice: tuple[str, ...] = ()
 
     @property
     def offers(self) -> tuple[Offer, ...]:

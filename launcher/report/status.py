@@ -49,6 +49,8 @@ def status_text(
         _running(running_lines(batch, left, details=details, now=now, columns=columns)),
         _failed(batch, details, columns),
         _unfinished(batch),
+        _early(batch),
+        [line for each in details.plain for line in wrap(_plain(*each), columns, indent="      ")],
         [line for note in batch.notes for line in wrap(f"note: {clean(note)}", columns, indent="      ")],
         _next(batch),
     )
@@ -138,6 +140,17 @@ def _unfinished(batch: BatchRecord) -> list[str]:
         for (state, reason), count in groups.items()
     ]
     return ["unfinished", *lines[:SHOWN], *_more(len(lines) - SHOWN, "reason")] if lines else []
+
+
+def _early(batch: BatchRecord) -> list[str]:
+    early = [run for run in batch.runs if run.state == names.SUCCEEDED and run.reason]
+    if not early:
+        return []
+    return [f"{plural(len(early), 'run')} with fits that stopped early, as stop_when says"]
+
+
+def _plain(job: str, reason: str) -> str:
+    return f"note: {clean(job)}: a fit went the plain way, not the fast one: {clean(reason)}"
 
 
 def _next(batch: BatchRecord) -> list[str]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from launcher.results.files import read_end
 from launcher.results.history import Progress, count_epochs, read_progress
+from launcher.results.metrics import read_metrics
 from launcher.runner import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from launcher.results.records import BatchRecord, RunRecord
@@ -24,11 +25,15 @@ FAILED = (names.FAILED, names.TIMED_OUT, names.STALLED)
 
 
 class Details(NamedTuple):
-    """By run id: progress of running runs, epochs that they will have, last log line of failed ones."""
+    """By run id: progress of running runs, epochs that they will have, last log line of failed ones.
+
+    `plain` has jobs with the reasons why one of their runs did not go the fast way that it was to go.
+    """
 
     progress: Mapping[str, Progress]
     epochs: Mapping[str, int]
     last_lines: Mapping[str, str]
+    plain: Sequence[tuple[str, str]] = ()
 
 
 NOTHING = Details({}, {}, {})
@@ -43,7 +48,16 @@ def read_details(batch: BatchRecord, *, failed: int = 10) -> Details:
         progress={run: found for run, found in progress.items() if found is not None},
         epochs=_expect_epochs(running, batch.runs),
         last_lines={run.id: read_last_line(run.place) for run in bad},
+        plain=tuple(_find_plain(batch)),
     )
+
+
+def _find_plain(batch: BatchRecord) -> Iterator[tuple[str, str]]:
+    begun = {run.job: run for run in batch.runs if run.attempts}
+    for job, run in begun.items():
+        fast = (read_metrics(run.place) or {}).get("fast")
+        plain = fast.get("plain") if isinstance(fast, dict) else None
+        yield from ((job, reason) for reason in (plain if isinstance(plain, dict) else ()))
 
 
 def read_last_line(run_folder: Path | str) -> str:

@@ -101,6 +101,14 @@ def read_progress(run_folder: Path | str, *, attempt: int) -> Progress | None:
     )
 
 
+def read_epoch_s(run_folder: Path | str) -> float | None:
+    """Return how many seconds the middle one of a run's epochs took; None where none is known."""
+    header, rows = _read_rows(run_folder)
+    column = header.index("seconds") if "seconds" in header else len(header)
+    known = sorted(took for row in rows if (took := _number(row.cells, column)) >= 0)
+    return known[len(known) // 2] if known else None
+
+
 def count_epochs(run_folder: Path | str) -> int:
     """Count the epochs of the run in this folder: its distinct pairs of fit and epoch."""
     data = _whole_lines(run_folder)

@@ -85,9 +85,11 @@ json.dump(told, open("told.json", "w"), indent=1)
 """
 
 
-def attempt(hooked: HookedRun, number: int, *, kill: tuple[int, int] | None = None, **how: Any) -> Output:
+def attempt(
+    hooked: HookedRun, number: int, *, kill: tuple[int, int] | None = None, fast: bool = False, **how: Any
+) -> Output:
     """Make one attempt as the runner does: in a fresh work folder, killed at some fit and epoch."""
-    hooked.describe(attempt=number, checkpoint_s=OFTEN_S)
+    hooked.describe(attempt=number, checkpoint_s=OFTEN_S, fast=fast)
     shutil.rmtree(hooked.folder / "work")
     (hooked.folder / "work").mkdir()
     (hooked.folder / "work" / "train.py").write_text(SCRIPT)
@@ -117,6 +119,21 @@ def test_is_the_same_to_the_bit_after_several_kills(hooked: HookedRun, backend: 
         (str(fit), str(epoch)) for fit in range(2) for epoch in range(epochs[fit])
     ]
     assert [row["attempt"] for row in hooked.rows if row["fit"] == "1"][3:5] == ["4", "5"]
+
+
+def test_is_the_same_to_the_bit_on_the_fast_way_too(hooked: HookedRun) -> None:
+    how: dict[str, Any] = {"backend": "tensorflow", "fast": True}
+    attempt(hooked, 1, **how)
+    whole = hooked.read("told.json")
+    shutil.rmtree(hooked.folder / "checkpoint")
+
+    attempt(hooked, 1, kill=(0, 7), **how)
+    attempt(hooked, 2, kill=(1, 4), **how)
+    attempt(hooked, 3, **how)
+
+    assert hooked.read("told.json") == whole
+    assert hooked.metrics["resume"] == "exact"
+    assert hooked.metrics["fast"] == {"fits": 1, "plain": {}}
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])

@@ -33,9 +33,10 @@ def train(_=None):
 
 
 @pytest.mark.keras
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch", "fast"])
 def test_ends_at_the_first_epoch_that_is_not_finite(hooked: HookedRun, backend: str) -> None:
-    hooked.describe(stop_on_nan=True)
+    hooked.describe(stop_on_nan=True, fast=backend == "fast")
+    backend = backend.replace("fast", "tensorflow")
 
     output = hooked.run(DIVERGE + "train()", backend=backend, exit_code=1, env={"PYTHONUNBUFFERED": ""})
 
@@ -147,15 +148,19 @@ def train(values):
 
 
 @pytest.mark.keras
-def test_a_fit_ends_when_its_metric_gets_no_better_and_the_script_goes_on(hooked: HookedRun) -> None:
-    hooked.describe(stop_when={"metric": "worth", "patience": 2, "min_delta": 0.1, "mode": "max"})
+@pytest.mark.parametrize(("backend", "fast"), [("jax", False), ("tensorflow", True)])
+def test_a_fit_ends_when_its_metric_gets_no_better_and_the_script_goes_on(
+    hooked: HookedRun, backend: str, *, fast: bool
+) -> None:
+    stop_when = {"metric": "worth", "patience": 2, "min_delta": 0.1, "mode": "max"}
+    hooked.describe(stop_when=stop_when, fast=fast)
     script = """
 scripts = [1, 2, None, 2.05, float("nan"), 3], [1, 2, 3, 4, 5, 6, 7, 8, 9], [], [1, 0, 0]
 counts = [train(script) for script in scripts]
 json.dump(counts, open("counts.json", "w"))
 """
 
-    output = hooked.run(EARLY + script)
+    output = hooked.run(EARLY + script, backend=backend)
 
     assert hooked.read("counts.json") == [5, 9, 9, 3]
     reason = "stopped early after epoch 4 of fit 0: worth has not got better since epoch 1 (2)"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+
+from launcher.hooks.launcher_fast_calls import FastFunction
+from launcher.hooks.launcher_fast_data import Order, find_place
 
 if TYPE_CHECKING:
     from tests.hooks.conftest import HookedRun
 
 TRAIN = """
-import hashlib, keras
+import hashlib, keras, sys
 keras.utils.set_random_seed(3)
 x = np.random.RandomState(1).random((45, 4)).astype("float32")
 y = x.sum(axis=1, keepdims=True)
@@ -22,7 +26,7 @@ def digest(model):
 def train(name, model, *data, **how):
     keras.utils.set_random_seed(5)
     history = model.fit(*data, **{"epochs": 3, "batch_size": 8, "shuffle": False, "verbose": 0, **how})
-    results[name] = [digest(model), history.epoch, history.history]
+    results[name] = [digest(model), history.epoch, repr(history.history)]
     json.dump(results, open("results.json", "w"))
 
 def dense(units=1, *, loss="mse", rate=0.0, optimizer="adam", metric="mae", **how):
@@ -62,7 +66,8 @@ model = keras.Model({"left": left, "right": right},
 model.compile("adam", ["mse", "mae"], metrics=[["mae"], ["mse"]])
 inputs, outputs = {"right": x, "left": x[:, ::-1]}, [y, x[:, :2]]
 train("several inputs, outputs and weights", model, inputs, outputs, sample_weight=[y[:, 0], x[:, 0]],
-      validation_data=({"right": x[:11], "left": x[:11]}, [y[:11], x[:11, :2]]), validation_batch_size=4)
+      validation_data=({"right": x[:11], "left": x[:11]}, [y[:11], x[:11, :2]]), verbose=1,
+      validation_batch_size=4)
 
 class Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
@@ -74,15 +79,108 @@ train("callbacks", dense(), x, y, validation_split=0.2, epochs=9, callbacks=[
     Watch(), best, stop, keras.callbacks.ReduceLROnPlateau(patience=1, min_delta=9),
     keras.callbacks.LearningRateScheduler(lambda _, rate: rate / 2), keras.callbacks.CSVLogger("log.csv")])
 results["log.csv"] = open("log.csv").read()
+
+import contextlib, io
+model, broken = dense(), y.copy()
+broken[20] = np.inf
+with contextlib.redirect_stdout(io.StringIO()) as printed:
+    train("a loss that is no number", model, x, broken, callbacks=[keras.callbacks.TerminateOnNaN()])
+try:
+    model.fit(x, y, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN(raise_error=True)])
+except RuntimeError as error:
+    results["no number"] = printed.getvalue(), str(error), model.stop_training
 json.dump(results, open("results.json", "w"))
 """
 
 
-def results(hooked: HookedRun, script: str, *, fast: bool, **how: Any) -> tuple[dict[str, Any], Any]:
+ORDER = """
+import tensorflow as tf
+seen = []
+
+class Record(keras.layers.Layer):
+    def call(self, rows):
+        tf.py_function(lambda batch: seen[-1].append(batch.numpy().astype(int).tolist()), [rows[:, 0]], [])
+        return rows
+
+class Begin(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        seen.append([])
+
+keras.utils.set_random_seed(int(os.environ["SEED"]))
+model = keras.Sequential([Record(), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+rows = np.arange(9, dtype="float32")[:, None] * np.ones((1, 2), "float32")
+for first in map(int, os.environ["FIRST"].split()):
+    model.fit(rows, rows[:, :1], batch_size=4, initial_epoch=first, epochs=3, verbose=0, callbacks=[Begin()])
+json.dump(seen, open("results.json", "w"))
+"""
+# Fits that go the plain way, and one that has a say in each batch and goes the fast one.
+PLAIN = """
+class Own(keras.Model):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+    def call(self, rows):
+        return self.layer(rows)
+    def train_step(self, data):
+        return super().train_step(data)
+
+class Stop(keras.callbacks.TerminateOnNaN):
+    pass
+
+count = []
+each = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: count.append(batch))
+model, eager, own = dense(), dense(run_eagerly=True), Own(keras.layers.Dense(1))
+own.compile("sgd", "mse")
+how = {"batch_size": 16, "verbose": 0}
+model.fit(x, y, callbacks=[each], **how)
+model.fit(x, y, callbacks={"a": [Stop()]}, **how)
+model.fit(x, y, shuffle="batch", **how)
+model.fit(x, y, steps_per_epoch=2, **how)
+eager.fit(x, y, **how)
+own.fit(x, y, **how)
+progress = {"epochs": 1, "steps": 3, "verbose": 2}
+listed = keras.callbacks.CallbackList([], add_history=True, add_progbar=True, model=model, **progress)
+history = model.fit(x, y, callbacks=listed, batch_size=16)
+try:
+    model.fit(x, y[:7], **how)
+except ValueError as error:
+    said = str(error)
+def refuse(*_):
+    raise ValueError("no loop")
+sys.modules["_launcher_hooks.launcher_fast_calls"]._make_loop = refuse
+model, broken = dense(), y.copy()
+broken[20] = np.inf
+model.fit(x, y, **how)
+model.fit(x, broken, shuffle=False, epochs=3, callbacks=[keras.callbacks.TerminateOnNaN()], **how)
+by_step = int(model.optimizer.iterations), model.stop_training
+json.dump([count, len(history.epoch), len(listed.callbacks), said[:27], by_step],
+          open("results.json", "w"))
+"""
+SEEDS = 16
+MANY = f"""
+losses, model = [], dense(rate=0.2, optimizer="sgd")
+for seed in range({SEEDS}):
+    keras.utils.set_random_seed(seed)
+    if model.built:
+        model.set_weights([np.random.normal(0, 0.5, each.shape) for each in model.get_weights()])
+    model.fit(x, y, epochs=6, batch_size=4, verbose=0)
+    losses.append(model.evaluate(x, y, verbose=0)[0])
+json.dump(losses[1:], open("results.json", "w"))
+"""
+
+
+def results(hooked: HookedRun, script: str, *, fast: bool, attempt: int = 1, **env: str) -> tuple[Any, Any]:
     """Run a script, and return what it found and what is said of the fast way."""
-    hooked.describe(fast=fast)
-    hooked.run(TRAIN + script, backend="tensorflow", **how)
+    hooked.describe(fast=fast, attempt=attempt)
+    hooked.run(TRAIN + script, backend="tensorflow", env=env)
     return hooked.read("results.json"), hooked.metrics.get("fast")
+
+
+def rows_of(hooked: HookedRun, *, attempt: int) -> list[dict[str, str]]:
+    """Return history.csv without what differs by nature."""
+    own = [row for row in hooked.rows if row["attempt"] == str(attempt)]
+    return [{name: value for name, value in row.items() if name not in ("attempt", "seconds")} for row in own]
 
 
 @pytest.mark.keras
@@ -90,7 +188,93 @@ def test_no_bit_changes_without_shuffling(hooked: HookedRun) -> None:
     plain, said = results(hooked, CASES, fast=False)
     assert said is None
 
-    fast, said = results(hooked, CASES, fast=True)
+    fast, said = results(hooked, CASES, fast=True, attempt=2)
 
     assert {name: fast[name] for name in plain} == plain
-    assert said == {"fits": 7, "plain": {"the number of its steps is given": 1}}
+    assert rows_of(hooked, attempt=2) == rows_of(hooked, attempt=1)
+    assert said == {"fits": 9, "plain": {"the number of its steps is given": 1}}
+
+
+@pytest.mark.keras
+def test_each_epoch_has_an_order_of_its_own_that_the_seed_decides(hooked: HookedRun) -> None:
+    seen, _ = results(hooked, ORDER, fast=True, SEED="7", FIRST="0 0")
+    late, _ = results(hooked, ORDER, fast=True, SEED="7", FIRST="2")
+    other, _ = results(hooked, ORDER, fast=True, SEED="8", FIRST="2")
+
+    assert [[len(batch) for batch in epoch] for epoch in seen] == [[4, 4, 1]] * 6
+    orders = [tuple(row for batch in epoch for row in batch) for epoch in seen]
+    assert {tuple(sorted(order)) for order in orders} == {tuple(range(9))}
+    assert len(set(orders)) == 6
+    assert late == [seen[2]]  # a fit that goes on later visits its samples as it would have
+    assert other != late
+
+
+@pytest.mark.keras
+def test_shuffled_fits_come_to_the_same_losses(hooked: HookedRun) -> None:
+    plain, _ = results(hooked, MANY, fast=False)
+    fast, said = results(hooked, MANY, fast=True, attempt=2)
+
+    assert said == {"fits": SEEDS, "plain": {}}
+    differences = np.array(fast) - np.array(plain)
+    signs = np.random.default_rng(0).choice([-1, 1], (10_000, SEEDS - 1))
+    by_chance = np.abs((signs * differences).mean(axis=1))
+    assert (by_chance >= abs(differences.mean())).mean() > 0.01
+    assert fast != plain
+
+
+@pytest.mark.keras
+def test_what_it_does_not_know_goes_the_plain_way_and_is_told(hooked: HookedRun) -> None:
+    hooked.describe(fast=True)
+
+    output = hooked.run(TRAIN + PLAIN, backend="tensorflow")
+
+    assert hooked.read("results.json") == [[0, 1, 2], 1, 2, "Data cardinality is ambiguo", [5, True]]
+    wants = "wants to see every batch"
+    reasons = [
+        f"its callback LambdaCallback {wants}",
+        f"its callback Stop {wants}",
+        'shuffle="batch" is not known here',
+        "the number of its steps is given",
+        "its model runs eagerly",
+        "its model has a train_step of its own",
+    ]
+    assert hooked.metrics["fast"] == {"fits": 3, "plain": dict.fromkeys(reasons, 1)}
+    said = [f"launcher: this fit goes the plain way: {reason}" for reason in reasons]
+    assert output.said[:6] == said
+    assert output.said[6].startswith("launcher: this fit goes the plain way: ValueError: Data cardinality")
+    assert output.said[7:] == ["launcher: its steps are run one by one: ValueError: no loop"]
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_are_left_as_they_are(hooked: HookedRun, backend: str) -> None:
+    hooked.describe(fast=True)
+
+    hooked.run("import keras\nmake_model(keras).fit(x, y, verbose=0)", backend=backend)
+
+    reason = f"there is none for the {backend} backend"
+    assert hooked.metrics["fast"] == {"fits": 0, "plain": {reason: 1}}
+
+
+def test_an_order_of_none_is_that_of_the_arrays() -> None:
+    assert Order().draw(3, 4).tolist() == [0, 1, 2, 3]
+    assert Order(7, 0).draw(3, 100).tolist() == Order(7, 0).draw(3, 100).tolist()
+
+
+@pytest.mark.parametrize(
+    ("shapes", "place"), [([(1 << 25,)], None), ([(1 << 13, 1 << 12), (1 << 25,)], "CPU:0"), ([], None)]
+)
+def test_large_data_stay_off_the_gpu(shapes: list[tuple[int, ...]], place: str | None) -> None:
+    arrays = [np.broadcast_to(np.float64(0), shape) for shape in shapes]
+
+    assert find_place(arrays) == place
+
+
+@pytest.mark.parametrize(("took", "pace"), [([0.5], 1), ([1e-4, 1e-4], 256), ([1e-4, 8.0], 1)])
+def test_a_call_takes_half_a_second(took: list[float], pace: int) -> None:
+    function = FastFunction(None, "train_step")
+
+    for seconds in took:
+        function.adapt(function.pace, seconds)
+
+    assert function.pace == pace

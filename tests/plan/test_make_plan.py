@@ -254,6 +254,16 @@ def test_what_a_seed_does_beside_is_said_once_and_noted_in_each_job() -> None:
     assert [planned.note for planned in made.jobs] == [SEED_TRAP, SEED_TRAP, None, FAST_ORDER, None]
 
 
+def test_the_fast_way_is_advised_where_epochs_were_short_and_stands_outside_what_is_frozen() -> None:
+    jobs = job("a"), job("b"), job("c", fast=True), job("d", backend="jax"), job("e")
+    took = {"a": 0.03, "b": 0.1, "c": 0.03, "d": 0.03}
+
+    made = plan(*jobs, epoch_s=took)
+
+    assert [line.partition(" last")[0] for line in made.advice] == ["a: its epochs took 30 ms"]
+    assert made.frozen() == plan(*jobs).frozen()
+
+
 @pytest.mark.parametrize(
     ("run", "flag"),
     [

@@ -342,3 +342,15 @@ def test_an_estimate_that_is_unknown_is_left_out(tmp_path: Path) -> None:
     assert plain_lines(view(batch), view(batch, after_s=30), zone=ZONE) == [
         "04:00:30 0 of 1 run ended: 1 running"
     ]
+
+
+def test_fits_that_stopped_early_or_went_the_plain_way_are_said(tmp_path: Path) -> None:
+    batch = BatchFolder(tmp_path / NAME, [Job(repeats=3)])
+    batch.set_all("succeeded", reason="stopped early after epoch 7 of fit 0")
+    batch.set_state(2, "succeeded")
+    batch.set_metrics(2, {"fast": {"fits": 0, "plain": {"its model runs eagerly": 3}}})
+
+    text = look(batch)
+
+    assert "2 runs with fits that stopped early, as stop_when says\n" in text
+    assert "note: sonar: a fit went the plain way, not the fast one: its model runs eagerly\n" in text

@@ -90,3 +90,23 @@ def test_a_missing_log_has_no_last_line(tmp_path: Path) -> None:
     (tmp_path / "log.txt").mkdir()
     assert read_last_line(tmp_path) == ""
     assert read_last_line("nul\0byte") == ""
+
+
+@pytest.mark.parametrize(
+    ("fast", "plain"),
+    [
+        ({"fits": 2, "plain": {}}, ()),
+        ({"fits": 0, "plain": {"its model runs eagerly": 3}}, (("sonar", "its model runs eagerly"),)),
+        ({"fits": 0}, ()),
+        ("?", ()),
+    ],
+)
+def test_why_a_run_did_not_go_the_fast_way_is_read_from_the_last_that_began(
+    tmp_path: Path, fast: object, plain: tuple[tuple[str, str], ...]
+) -> None:
+    batch = BatchFolder(tmp_path / "b", [Job(repeats=3)])
+    batch.set_state(0, "succeeded")
+    batch.set_state(1, "running")
+    batch.set_metrics(1, {"fast": fast})
+
+    assert read(batch).plain == plain

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from launcher.results.history import count_epochs, read_history, read_progress
+from launcher.results.history import count_epochs, read_epoch_s, read_history, read_progress
 from tests.batch_factory import history
 
 if TYPE_CHECKING:
@@ -169,3 +169,17 @@ def test_progress_without_seconds_or_loss_still_counts(tmp_path: Path) -> None:
     assert found is not None
     assert (found.epochs, found.seconds, found.values) == (1, 0, {"accuracy": 0.5})
     assert all(math.isnan(loss) for loss in found.losses)
+
+
+@pytest.mark.parametrize(
+    ("text", "took"),
+    [
+        ("", None),
+        ("fit,epoch,attempt,loss\n0,0,1,0.5\n", None),
+        (f"{HEADER}0,0,1,9.0,1\n0,1,1,nan,1\n0,2,1,0.2,1\n0,3,1,0.1,1\n", 0.2),
+    ],
+)
+def test_how_long_an_epoch_took_is_that_of_the_middle_one(
+    tmp_path: Path, text: str, took: float | None
+) -> None:
+    assert read_epoch_s(write(tmp_path, text)) == took

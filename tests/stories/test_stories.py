@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -60,6 +61,21 @@ def draft(home: Path) -> Draft:
 
 def frozen(draft: Draft, home: Path, seed: int = 1) -> Path:
     return freeze(draft, home=home, now=NOW, random=random.Random(seed))
+
+
+def test_what_ran_before_with_short_epochs_is_advised_to_go_the_fast_way(home: Path, draft: Draft) -> None:
+    batch = frozen(draft, home)
+    folder = batch / "runs" / draft.plan.runs[0].id
+    folder.mkdir(parents=True)
+    (folder / "state.json").write_text(json.dumps({"state": "succeeded", "attempt": 1}))
+    target, files = LocalTarget(home), [home.parent / "job" / "job.yaml"]
+
+    without = make_draft(files, wishes=Wishes(), home=home, target=target)
+    (folder / "history.csv").write_text("fit,epoch,attempt,seconds,loss\n0,0,1,0.03,1.0\n")
+    advised = make_draft(files, wishes=Wishes(), home=home, target=target)
+
+    assert without.plan.advice == ()
+    assert [line.partition(" last")[0] for line in advised.plan.advice] == ["job: its epochs took 30 ms"]
 
 
 # Freeze
