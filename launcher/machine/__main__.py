@@ -11,7 +11,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from launcher.machine import deadman, look, spot
+from launcher.machine import look, spot
+from launcher.machine.deadman import Deadman
 from launcher.machine.rules import read_rules
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ def main(words: Sequence[str]) -> int:
 def _carry_out(command: str = "", *rest: str) -> int:
     match command, rest:
         case "tick", ():
-            deadman.tick()
+            Deadman().tick()
         case "lease", (seconds,):
-            deadman.grant_lease(float(seconds))
+            Deadman().grant_lease(float(seconds))
         case "start", (batch,):
-            return 0 if deadman.start(batch, read_rules()) else 1
+            return 0 if Deadman().start(batch) else 1
         case "spot", ():
             spot.watch(read_rules(), sleep=time.sleep)
         case _:

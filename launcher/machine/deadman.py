@@ -12,13 +12,16 @@ import os
 import pwd
 import re
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from launcher.machine.decide import DEADLINE, Facts, Seen, decide
 from launcher.machine.life import Life, read_life, write_life, write_whole
 from launcher.machine.look import read_regular
-from launcher.machine.power import power_off, run
-from launcher.machine.rules import STATE, Rules, RulesError, ourselves, read_rules
+from launcher.machine.power import power_off, run_program
+from launcher.machine.rules import RULES, STATE, Rules, RulesError, ourselves, read_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LEASE = "lease"
 _LOOK_TIMEOUT_S = 30.0
@@ -26,81 +29,100 @@ _START_TIMEOUT_S = 30.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-def tick() -> None:
-    """Look, decide, act."""
-    try:
-        rules = read_rules()
-    except RulesError as error:
-        power_off(str(error), state=STATE, end_runners=(), grace_s=0.0)
-        return
-    now = time.time()
-    # By the clock alone before anything else is read, which might fail.
-    if now >= rules.deadline_at:
-        _end(DEADLINE, rules)
-        return
-    life = read_life(STATE)
-    lived_s = life.lived_s
-    decision = decide(_facts(rules, life, now), lost_s=rules.lost_s)
-    if decision.end:
-        _end(decision.end, rules)
-        return
-    write_life(STATE, life._replace(busy_at_s=lived_s) if decision.is_busy else life)
-    for batch in decision.start:
-        start(batch, rules)
+class Deadman:
+    """This machine's end.
 
-
-def grant_lease(seconds: float) -> None:
-    """Take word from home, which comes back within so many seconds, and wants as many after the last run."""
-    lease = {"until": time.time() + seconds, "seconds": seconds}
-    write_whole(os.path.join(STATE, _LEASE), json.dumps(lease))
-
-
-def start(batch: str, rules: Rules) -> bool:
-    """Start the runner of a batch as its user, in a unit of its own; without effect where that is at work.
-
-    On the way down only the runner is told, so that it is the one who ends its runs.
-
-    Returns: whether it starts, or is there.
+    Args:
+        rules: the file that says when; root's.
+        state: the folder of what ticks remember; root's.
+        run: runs a program that may fail or hang.
+        power_off: ends the machine.
+        clock: epoch seconds, by a clock that may be wrong.
     """
-    name = f"launcher-run-{batch}"
-    unit = ["systemd-run", "--quiet", "--no-block", "--collect", f"--unit={name}"]
-    user = [f"--uid={rules.run_as}", f"--gid={rules.run_as}", f"--working-directory={rules.home}"]
-    manner = ("KillMode=mixed", "TimeoutStopSec=40", "After=multi-user.target")
-    argv = [*unit, *user, *(f"--property={item}" for item in manner)]
-    become = ourselves("become", os.path.join(rules.home, "batches", batch))
-    is_active = ["systemctl", "is-active", "--quiet", f"{name}.service"]
-    return any(run(one, timeout_s=_START_TIMEOUT_S) is not None for one in ([*argv, *become], is_active))
 
+    def __init__(
+        self,
+        *,
+        rules: str = RULES,
+        state: str = STATE,
+        run: Callable[..., bytes | None] = run_program,
+        power_off: Callable[..., None] = power_off,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._rules, self._state = rules, state
+        self._run, self._power_off, self._clock = run, power_off, clock
 
-def _end(reason: str, rules: Rules) -> None:
-    end_runners = rules.as_user("end", rules.home, str(rules.grace_s))
-    power_off(reason, state=STATE, end_runners=end_runners, grace_s=rules.grace_s)
+    def tick(self) -> None:
+        """Look, decide, act."""
+        try:
+            rules = read_rules(self._rules)
+        except RulesError as error:
+            self._power_off(str(error), state=self._state, end_runners=(), grace_s=0.0)
+            return
+        # By the clock alone before anything else is read, which might fail.
+        if self._clock() >= rules.deadline_at:
+            self._end(DEADLINE, rules)
+            return
+        life = read_life(self._state)
+        decision = decide(self._facts(rules, life), lost_s=rules.lost_s)
+        if decision.end:
+            self._end(decision.end, rules)
+            return
+        write_life(self._state, life._replace(busy_at_s=life.lived_s) if decision.is_busy else life)
+        for batch in decision.start:
+            self._start(batch, rules)
 
+    def grant_lease(self, seconds: float) -> None:
+        """Take word from home: it comes back within so many seconds, and wants as many after the last run."""
+        lease = {"until": self._clock() + seconds, "seconds": seconds}
+        write_whole(os.path.join(self._state, _LEASE), json.dumps(lease))
 
-def _facts(rules: Rules, life: Life, now: float) -> Facts:
-    seen = _read(_look(rules))
-    lease = _read(read_regular(os.path.join(STATE, _LEASE)) or b"")
-    asked = seen.get("asked")
-    return Facts(
-        now=now,
-        deadline_at=rules.deadline_at,
-        lived_s=life.lived_s,
-        granted_s=rules.granted_s,
-        lease_until=_number(lease.get("until"), 0.0),
-        lease_s=_number(lease.get("seconds"), rules.lease_s),
-        busy_at_s=life.busy_at_s,
-        asked=None if asked is None else str(asked),
-        interrupted=bool(seen.get("interrupted")),
-        batches=_batches(seen.get("batches")),
-    )
+    def start(self, batch: str) -> bool:
+        """Start the runner of a batch; without effect where that is at work.
 
+        Returns: whether it starts, or is there.
+        """
+        return self._start(batch, read_rules(self._rules))
 
-def _look(rules: Rules) -> bytes:
-    try:
-        pwd.getpwnam(rules.run_as)
-    except KeyError:  # the first tick is older than any user
-        return b""
-    return run(rules.as_user("look", rules.home), timeout_s=_LOOK_TIMEOUT_S) or b""
+    def _start(self, batch: str, rules: Rules) -> bool:
+        # A unit of its own outlives us. On the way down only the runner is told, which ends its runs.
+        name = f"launcher-run-{batch}"
+        unit = ["systemd-run", "--quiet", "--no-block", "--collect", f"--unit={name}"]
+        user = [f"--uid={rules.run_as}", f"--gid={rules.run_as}", f"--working-directory={rules.home}"]
+        manner = ("KillMode=mixed", "TimeoutStopSec=40", "After=multi-user.target")
+        argv = [*unit, *user, *(f"--property={item}" for item in manner)]
+        become = ourselves("become", os.path.join(rules.home, "batches", batch))
+        is_active = ["systemctl", "is-active", "--quiet", f"{name}.service"]
+        tries = ([*argv, *become], is_active)
+        return any(self._run(one, timeout_s=_START_TIMEOUT_S) is not None for one in tries)
+
+    def _end(self, reason: str, rules: Rules) -> None:
+        end_runners = rules.as_user("end", rules.home, str(rules.grace_s))
+        self._power_off(reason, state=self._state, end_runners=end_runners, grace_s=rules.grace_s)
+
+    def _facts(self, rules: Rules, life: Life) -> Facts:
+        seen = _read(self._look(rules))
+        lease = _read(read_regular(os.path.join(self._state, _LEASE)) or b"")
+        asked = seen.get("asked")
+        return Facts(
+            now=self._clock(),
+            deadline_at=rules.deadline_at,
+            lived_s=life.lived_s,
+            granted_s=rules.granted_s,
+            lease_until=_number(lease.get("until"), 0.0),
+            lease_s=_number(lease.get("seconds"), rules.lease_s),
+            busy_at_s=life.busy_at_s,
+            asked=None if asked is None else str(asked),
+            interrupted=bool(seen.get("interrupted")),
+            batches=_batches(seen.get("batches")),
+        )
+
+    def _look(self, rules: Rules) -> bytes:
+        try:
+            pwd.getpwnam(rules.run_as)
+        except KeyError:  # the first tick is older than any user
+            return b""
+        return self._run(rules.as_user("look", rules.home), timeout_s=_LOOK_TIMEOUT_S) or b""
 
 
 def _batches(found: Any) -> tuple[Seen, ...]:
@@ -114,8 +136,12 @@ def _batches(found: Any) -> tuple[Seen, ...]:
             can_start=entry.get("can_start") is True,
         )
         for entry in (found if isinstance(found, list) else ())
-        if isinstance(entry, dict) and _NAME.fullmatch(str(entry.get("name")))
+        if isinstance(entry, dict) and _is_name(entry.get("name"))
     )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def _read(text: bytes) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def write_life(folder: str, life: Life) -> None:
         write_whole(os.path.join(folder, _FILE), json.dumps(life._asdict()))
         armed = os.path.join(folder, _ARMED)
         if not os.path.exists(armed):
-            write_whole(armed, f"{time.time():.0f}\n")
+            write_whole(armed, f"{int(time.time())}\n")
 
 
 def age_of_boot() -> float:

@@ -12,13 +12,33 @@ from typing import TYPE_CHECKING
 from launcher.machine.life import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _STEP_TIMEOUT_S = 30.0
 _FORCE_AFTER_S = 120.0
 
 
-def power_off(reason: str, *, state: str, end_runners: Sequence[str], grace_s: float) -> None:
+def run_program(argv: Sequence[str], *, timeout_s: float) -> bytes | None:
+    """Run a program that may fail or hang. Returns: what it wrote, None where it did not end well."""
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=timeout_s, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        sys.stderr.write(f"{error}\n")
+        return None
+    return done.stdout
+
+
+def power_off(
+    reason: str,
+    *,
+    state: str,
+    end_runners: Sequence[str],
+    grace_s: float,
+    run: Callable[..., object] = run_program,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
     """End this machine.
 
     Args:
@@ -34,17 +54,5 @@ def power_off(reason: str, *, state: str, end_runners: Sequence[str], grace_s: f
         run(end_runners, timeout_s=grace_s + _STEP_TIMEOUT_S)
     run(["sync"], timeout_s=_STEP_TIMEOUT_S)
     run(["systemctl", "poweroff", "-i"], timeout_s=_STEP_TIMEOUT_S)
-    time.sleep(_FORCE_AFTER_S)
+    sleep(_FORCE_AFTER_S)
     run(["systemctl", "poweroff", "--force", "--force"], timeout_s=_STEP_TIMEOUT_S)
-
-
-def run(argv: Sequence[str], *, timeout_s: float) -> bytes | None:
-    """Run a program that may fail or hang. Returns: what it wrote, None where it did not end well."""
-    try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=timeout_s, check=True
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        sys.stderr.write(f"{error}\n")
-        return None
-    return done.stdout

@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 from typing import TYPE_CHECKING
 
-from launcher.machine.power import run
+from launcher.machine.power import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,13 @@ _TIMEOUT_S = 2.0
 _NOTICE_S = 90.0
 
 
-def watch(rules: Rules, *, sleep: Callable[[float], None], host: str = _IMDS) -> None:
+def watch(
+    rules: Rules,
+    *,
+    sleep: Callable[[float], None],
+    host: str = _IMDS,
+    run: Callable[..., object] = run_program,
+) -> None:
     """Wait for the notice, pass it on, and be done."""
     while not (notice := read_notice(host)):
         sleep(_EVERY_S)
