@@ -39,7 +39,7 @@ class Arrival:
     """
 
     def __init__(self, to: Path, *, node: str) -> None:
-        self._to, self._node = to, node
+        self._root, self._node = f"{to}/", node  # thousands of files: paths are plain text here
         self._sound: set[str] = set()
         self._hashes: dict[str, tuple[int, Any]] = {}
         to.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class Arrival:
 
     def room_bytes(self) -> int:
         """Return how much may still be written here."""
-        return max(0, shutil.disk_usage(self._to).free - _ROOM_KEPT_BYTES)
+        return max(0, shutil.disk_usage(self._root).free - _ROOM_KEPT_BYTES)
 
     def make_folder(self, row: Row) -> None:
         """Make a folder, and those above it."""
@@ -64,14 +64,16 @@ class Arrival:
 
     def make_link(self, row: Row) -> None:
         """Make a link that stays in the folder; any other is refused."""
-        path = self._to / row.path
+        path = self._root + row.path
         if not is_inside(row):
             self.refuse(row.path, f"it is a link that leads out of the folder, to {row.target!r:.100}")
-        elif not self._open_way(row.path) or (path.exists() and not path.is_symlink()):
+        elif not self._open_way(row.path) or (os.path.lexists(path) and not os.path.islink(path)):
             self.refuse(row.path, IN_ITS_PLACE)
-        elif not path.is_symlink() or os.readlink(path) != row.target:  # noqa: PTH115 - as it is written
-            path.unlink(missing_ok=True)
-            path.symlink_to(row.target)
+        elif not os.path.islink(path):
+            os.symlink(row.target, path)
+        elif os.readlink(path) != row.target:
+            os.unlink(path)
+            os.symlink(row.target, path)
 
     def opens(self, row: Row) -> bool:
         """Make the folders above a file. Returns: whether the way there leads through true folders only."""
@@ -83,7 +85,7 @@ class Arrival:
 
     def want(self, row: Row) -> tuple[int, str] | None:
         """Return how many bytes of a file are here, with their hash; None where nothing has to come."""
-        known, facts = self._record.get(row.path), _look(self._to / row.path)
+        known, facts = self._record.get(row.path), _look(self._root + row.path)
         if facts is None:
             return self._partial(row)
         if not stat.S_ISREG(facts.st_mode):
@@ -97,7 +99,7 @@ class Arrival:
             return 0, ""
         if known is not None and is_ours:
             return known.size, known.sha256
-        return facts.st_size, self._hash_of(self._to / row.path)
+        return facts.st_size, _hash_of(self._root + row.path)
 
     def receive(self, row: Row, wire: Wire, *, number: int, start: int, limit_bytes: int) -> int:
         """Receive one file. Returns: how many bytes travelled."""
@@ -118,9 +120,9 @@ class Arrival:
     def _write(
         self, row: Row, wire: Wire, first: tuple[dict[str, Any], bytes], *, start: int, limit_bytes: int
     ) -> int:
-        path, part = self._to / row.path, self._part(row)
+        path, part = self._root + row.path, self._part(row)
         target = path if start and _look(path) is not None else part
-        engine = self._engine_at(target, start)
+        engine = self._engine_at(row, target, start)
         size = start
 
         def write(chunk: bytes) -> None:
@@ -129,9 +131,9 @@ class Arrival:
             if size > limit_bytes:
                 raise self._hostile(f"more of {row.path!r:.200} than there is")
             engine.update(chunk)
-            file.write(chunk)
+            _write_all(file, chunk)
 
-        with target.open("ab" if start else "wb") as file:
+        with open(target, "ab" if start else "wb", buffering=0) as file:
             end = receive_bytes(wire, *first, write)
         if engine.hexdigest() != end.get("sha256"):
             os.truncate(target, start)
@@ -139,66 +141,57 @@ class Arrival:
         self._put_in_place(row, target, size=size, engine=engine, changed_ns=end.get("changed_ns"))
         return size - start
 
-    def _put_in_place(self, row: Row, target: Path, *, size: int, engine: Any, changed_ns: Any) -> None:
-        path, digest = self._to / row.path, engine.hexdigest()
+    def _put_in_place(self, row: Row, target: str, *, size: int, engine: Any, changed_ns: Any) -> None:
+        path, digest = self._root + row.path, engine.hexdigest()
         known = Known(size, changed_ns if type(changed_ns) is int else 0, row.mode, 0, digest)
         self._hashes[row.path] = size, engine
-        if target != path and self._is_equal(row, digest):
-            target.unlink()
+        facts = _look(path) if target != path else None
+        if facts is not None and _is_equal(path, facts, size=size, digest=digest):
+            os.unlink(target)
             self._finish(row, known)
-            return
-        if target == path or self._may_replace(row):
+        elif facts is None or self._is_ours(row, facts):
             if target != path:
-                target.replace(path)
+                os.replace(target, path)
             self._finish(row, known)
             self.paths.append(row.path)
-            return
-        other = path.with_name(f"{path.name}.remote-{digest[:8]}")
-        target.replace(other)
-        self.beside.append(other.relative_to(self._to).as_posix())
-        self._record.set(row.path, known)
+        else:
+            beside = f"{row.path}.remote-{digest[:8]}"
+            os.replace(target, self._root + beside)
+            self.beside.append(beside)
+            self._record.set(row.path, known)
 
-    def _may_replace(self, row: Row) -> bool:
-        known, facts = self._record.get(row.path), _look(self._to / row.path)
-        return facts is None or (known is not None and known.is_home(facts))
-
-    def _is_equal(self, row: Row, digest: str) -> bool:
-        facts = _look(self._to / row.path)
-        is_file = facts is not None and stat.S_ISREG(facts.st_mode) and facts.st_size == row.size
-        return is_file and self._hash_of(self._to / row.path) == digest
+    def _is_ours(self, row: Row, facts: os.stat_result) -> bool:
+        known = self._record.get(row.path)
+        return known is not None and known.is_home(facts)
 
     def _finish(self, row: Row, known: Known) -> None:
-        path = self._to / row.path
-        path.chmod(row.mode & _MODES | _OWNER)
+        path = self._root + row.path
+        os.chmod(path, row.mode & _MODES | _OWNER)
         if known.changed_ns:
             os.utime(path, ns=(known.changed_ns, known.changed_ns))
-        self._record.set(row.path, known._replace(home_ns=path.lstat().st_mtime_ns))
+        self._record.set(row.path, known._replace(home_ns=os.lstat(path).st_mtime_ns))
 
     def _partial(self, row: Row) -> tuple[int, str]:
         part = self._part(row)
         facts = _look(part)
         if facts is None or not stat.S_ISREG(facts.st_mode) or facts.st_size > row.size:
             return 0, ""
-        return facts.st_size, self._hash_of(part)
+        return facts.st_size, _hash_of(part)
 
-    def _part(self, row: Row) -> Path:
-        name = hashlib.sha256(os.fsencode(row.path)).hexdigest()[:16]
-        return (self._to / row.path).with_name(f".launcher-{name}.part")
+    def _part(self, row: Row) -> str:
+        above, slash, name = row.path.rpartition("/")
+        own = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]  # as long as any name may be
+        return f"{self._root}{above}{slash}.launcher-{own}.part"
 
-    def _engine_at(self, path: Path, start: int) -> Any:
+    def _engine_at(self, row: Row, path: str, start: int) -> Any:
         """Return the hash of the first `start` bytes of a file, remembered where it grew under our eyes."""
-        known = self._hashes.get(path.relative_to(self._to).as_posix())
+        known = self._hashes.get(row.path)
         if known and known[0] == start:
             return known[1].copy()
         engine = hashlib.sha256()
         if start:
             _hash_into(engine, path)
         return engine
-
-    def _hash_of(self, path: Path) -> str:
-        engine = hashlib.sha256()
-        _hash_into(engine, path)
-        return engine.hexdigest()
 
     def _open_way(self, path: str) -> bool:
         """Make the folders above a path. Returns: whether all of them are true folders, no links."""
@@ -207,22 +200,22 @@ class Arrival:
             return True
         if not self._open_way(above):
             return False
-        folder = self._to / above
+        folder = self._root + above
         facts = _look(folder)
         if facts is None:
-            folder.mkdir()
+            os.mkdir(folder)
         elif not stat.S_ISDIR(facts.st_mode) and not self._clear(folder, above, facts):
             return False
         self._sound.add(above)
         return True
 
-    def _clear(self, folder: Path, path: str, facts: os.stat_result) -> bool:
+    def _clear(self, folder: str, path: str, facts: os.stat_result) -> bool:
         """Put a folder in place of a file that is as it came."""
         known = self._record.get(path)
         if known is None or not known.is_home(facts) or not stat.S_ISREG(facts.st_mode):
             return False
-        folder.unlink()
-        folder.mkdir()
+        os.unlink(folder)
+        os.mkdir(folder)
         return True
 
     def _hostile(self, what: str) -> HostileNodeError:
@@ -231,16 +224,30 @@ class Arrival:
         )
 
 
-def _look(path: Path) -> os.stat_result | None:
+def _look(path: str) -> os.stat_result | None:
     try:
-        return path.lstat()
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def _hash_into(engine: Any, path: Path) -> None:
-    with path.open("rb", buffering=0) as file:
+def _is_equal(path: str, facts: os.stat_result, *, size: int, digest: str) -> bool:
+    return stat.S_ISREG(facts.st_mode) and facts.st_size == size and _hash_of(path) == digest
+
+
+def _write_all(file: Any, chunk: bytes) -> None:
+    ahead = memoryview(chunk)
+    while ahead:
+        ahead = ahead[file.write(ahead) :]
+
+
+def _hash_of(path: str) -> str:
+    engine = hashlib.sha256()
+    _hash_into(engine, path)
+    return engine.hexdigest()
+
+
+def _hash_into(engine: Any, path: str) -> None:
+    with open(path, "rb", buffering=0) as file:
         while chunk := file.read(_CHUNK_BYTES):
             engine.update(chunk)

@@ -1,6 +1,6 @@
 """Measure what launcher promises, against its peers in the same run, and print one table.
 
-python -m tests.bench [NAME...]   names: runner start scale tail fast experiment resume experiment-whole
+python -m tests.bench [NAME...]   names: runner start scale sync tail fast experiment resume experiment-whole
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import experiment, fast, resume, runner, scale, start, tail
+from tests.bench import experiment, fast, resume, runner, scale, start, sync, tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +23,7 @@ BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "runner": runner.measure,
     "start": start.measure,
     "scale": scale.measure,
+    "sync": sync.measure,
     "tail": tail.measure,
     "experiment": experiment.measure,
     "resume": resume.measure,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,6 @@ from tests.nodes.kit import honest_peer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from launcher.nodes.node import Moved
     from launcher.nodes.sync_peer import Peer
@@ -126,7 +126,7 @@ def test_a_part_that_is_there_is_completed(there: Path) -> None:
     arrival = Arrival(home, node="box")
     row = next(found.row for found in walk(str(there)) if found.row.path == "sub/large")
     (home / "sub").mkdir()
-    arrival._part(row).write_bytes(LARGE[: 1 << 18])
+    Path(arrival._part(row)).write_bytes(LARGE[: 1 << 18])
 
     moved = fetch_anew(there)
 
