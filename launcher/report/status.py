@@ -91,7 +91,17 @@ def _header(batch: BatchRecord, left: Estimate, now: datetime, zone: tzinfo | No
         f"{clean(batch.id)}: {batch.state} on {clean(batch.on)}",
         f"{bar(share)} {count.ended:,} of {plural(count.total, 'run')} ended{skipped}",
         times(batch, left, now=now, zone=zone),
+        *_seen(batch, now, zone),
     ]
+
+
+def _seen(batch: BatchRecord, now: datetime, zone: tzinfo | None) -> list[str]:
+    """Say how old the news are of a batch that still runs on another computer."""
+    seen = parse_time(batch.runner.seen_at)
+    if seen is None or batch.state not in names.OPEN:
+        return []
+    age = span(max(0.0, (now - seen).total_seconds()))
+    return [f"as of {local_time(seen, now=now, zone=zone)}, {age} ago; news: launcher pull"]
 
 
 def _jobs(batch: BatchRecord) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta, timezone
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,13 @@ def test_the_page_of_a_running_batch(batch: BatchFolder) -> None:
         "  launcher logs 20261121-0213-brisk-otter/sonar-0001-00000001     see why it failed\n"
         "  launcher compare 20261121-0213-brisk-otter                      compare the variants\n"
     )
+
+
+def test_the_page_of_a_batch_elsewhere_says_how_old_its_news_are(batch: BatchFolder) -> None:
+    seen = {"pulled_at": iso(NOW - timedelta(hours=2)), "is_alive": True}
+    (batch.folder / "seen.json").write_text(json.dumps(seen))
+
+    assert "\nas of 02:00:00, 2h ago; news: launcher pull\n" in look(batch)
 
 
 def test_the_live_view_has_the_same_facts(batch: BatchFolder) -> None:
