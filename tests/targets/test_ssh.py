@@ -11,7 +11,7 @@ import pytest
 
 from launcher.errors import NodeError, UsageError
 from launcher.nodes.ssh_address import Address
-from launcher.plan.values import MachineNeeds, Plan
+from launcher.plan.values import MachineNeeds
 from launcher.targets.local import hash_interpreter
 from launcher.targets.places import is_elsewhere, node_of
 from launcher.targets.ssh import SshTarget, find_address, open_ssh_node
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from tests.sshd import Sshd
 
 NEEDS = MachineNeeds(types=("g6.xlarge",), regions=("us-west-2",))
-PLAN = Plan(
-    on="ssh:box", slots=None, cpu=False, batch_s=None, usd=None, jobs=(), runs=(), skipped=(), warnings=()
-)
 ME = getpass.getuser()
 WORDS: list[tuple[str, dict[str, Any], Address]] = [
     ("ssh:box", {}, Address("box", 22, ME)),
@@ -101,7 +98,7 @@ def test_a_batch_remembers_where_it_runs(box: Sshd, tmp_path: Path) -> None:
     batch.mkdir(parents=True)
     target: Target = SshTarget("ssh:box")
 
-    with target.acquire(PLAN, batch=batch) as node:
+    with target.acquire(batch, offers=()) as node:
         home, python = node.home, node.python
     with node_of(batch) as again:
         assert (again.home, again.python) == (home, python)
