@@ -77,10 +77,8 @@ def build_model(remedy: str) -> keras.Model:
     if remedy == "augmentation":  # at work in fit alone
         layers += [keras.layers.RandomRotation(TURN), keras.layers.RandomTranslation(SHIFT, SHIFT)]
     layers.append(keras.layers.Flatten())  # (batch, 64)
-    for _ in range(2):
-        layers.append(
-            keras.layers.Dense(UNITS, activation="relu", kernel_regularizer=regularizer)
-        )  # (batch, 256)
+    for _ in range(2):  # (batch, 256), twice
+        layers.append(keras.layers.Dense(UNITS, activation="relu", kernel_regularizer=regularizer))
         if remedy == "dropout":
             layers.append(keras.layers.Dropout(DROPOUT_RATE))
     layers.append(keras.layers.Dense(10, activation="softmax"))  # (batch, 10)
