@@ -60,7 +60,7 @@ def list_images(cloud: Cloud) -> tuple[OwnImage, ...]:
 
 
 def create_image(cloud: Cloud, machine: str, *, name: str, environment: str, gpu: str, owner: str) -> str:
-    """Make an image of a machine's disk as it is; the machine restarts meanwhile. Returns: its id.
+    """Make an image of a machine's disk as it is, while the machine goes on. Returns: its id.
 
     Raises:
         AwsDuplicateError: there is one of that name.
@@ -79,6 +79,7 @@ def create_image(cloud: Cloud, machine: str, *, name: str, environment: str, gpu
         InstanceId=machine,
         Name=name,
         Description="Made by launcher ami build",
+        NoReboot=True,  # its end is in memory alone by now, and a restart would forget it
         TagSpecifications=tags.for_kinds(given, ("image", "snapshot")),
     )
     return str(made["ImageId"])

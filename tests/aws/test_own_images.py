@@ -91,6 +91,8 @@ def test_an_image_is_built_tried_and_then_preferred(cloud: Cloud, fake_ec2: Fake
     )
     assert find_image(cloud, L4, environment=hash_stack()).id == made.id
     assert fake_ec2.alive() == []
+    [call] = [call for call in fake_ec2.calls if call.action == "CreateImage"]
+    assert call.params["NoReboot"] == "true"
 
 
 def test_all_that_a_build_does_is_in_the_policy(cloud: Cloud, fake_ec2: FakeEc2) -> None:
@@ -158,6 +160,16 @@ def test_the_stack_serves_a_v100_too() -> None:
 def test_the_scripts_are_scripts(script: str) -> None:
     subprocess.run(["bash", "-n", str(AMI / script)], check=True)
     assert "set -euo pipefail" in (AMI / script).read_text()
+
+
+def test_the_machine_has_another_end_before_its_own_is_taken_away() -> None:
+    lines = (AMI / "clean.sh").read_text().splitlines()
+
+    armed = next(at for at, line in enumerate(lines) if line.startswith("systemd-run "))
+    assert "poweroff" in lines[armed]
+    assert all(
+        at > armed for at, line in enumerate(lines) if line.startswith(("systemctl", "rm ", "truncate"))
+    )
 
 
 def verify(*words: str) -> subprocess.CompletedProcess[str]:
