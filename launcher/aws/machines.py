@@ -24,7 +24,7 @@ SHUTTING_DOWN, TERMINATED = "shutting-down", "terminated"
 EXISTING = (PENDING, RUNNING, STOPPING, STOPPED)
 _UNCLEAR = "unclear"
 _ENDING = (SHUTTING_DOWN, TERMINATED)
-_EVERY_S = 3.0
+_FIRST_PAUSE_S, _GROWTH, _LONGEST_PAUSE_S = 1.0, 1.5, 15.0
 _HIDDEN_S = 60.0
 
 
@@ -237,9 +237,9 @@ def _try_to_terminate(cloud: Cloud, machine_id: str) -> None:
 
 def _moments(cloud: Cloud, patience_s: float) -> Iterator[float]:
     """Yield how long it has been waited, again and again until the patience is over."""
-    waited_s = 0.0
+    waited_s, pause_s = 0.0, _FIRST_PAUSE_S
     while waited_s <= patience_s:
         yield waited_s
-        cloud.sleep(_EVERY_S)
-        waited_s += _EVERY_S
+        cloud.sleep(pause_s)
+        waited_s, pause_s = waited_s + pause_s, min(pause_s * _GROWTH, _LONGEST_PAUSE_S)
     return

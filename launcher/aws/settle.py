@@ -39,9 +39,10 @@ def find_launched(cloud_of: Callable[[str], Cloud], intent: Intent) -> Machine |
 
 
 def abandon(cloud_of: Callable[[str], Cloud], intent: Intent, *, why: str) -> tuple[str, ...]:
-    """End what an intent got and wait until it is gone, then close it.
+    """End what an intent got and wait until it is gone: machine, schedule, disk; then close it.
 
-    The disk goes too where nobody ever reached the machine: there is nothing on it.
+    The disk goes where its results are home, and where nobody ever reached the machine, so that there are
+    none. Else it stays, and is found by its tags.
 
     Returns:
         ids of what is still there; the intent stays open then.
@@ -51,26 +52,26 @@ def abandon(cloud_of: Callable[[str], Cloud], intent: Intent, *, why: str) -> tu
         AwsError: AWS can't be asked, or refuses.
     """
     with intent.held():
-        return _abandon(cloud_of, intent, why=why)
+        left = _end_all(cloud_of, intent)
+        if not left:
+            intent.close(why)
+    return left
 
 
-def _abandon(cloud_of: Callable[[str], Cloud], intent: Intent, *, why: str) -> tuple[str, ...]:
-    attempt = intent.record.attempt
-    was_reached = bool(intent.record.machine)
-    machine = find_launched(cloud_of, intent)
-    if attempt is None or machine is None:
-        intent.close(why)
+def _end_all(cloud_of: Callable[[str], Cloud], intent: Intent) -> tuple[str, ...]:
+    record = intent.record
+    if record.attempt is None:
         return ()
-    cloud = cloud_of(attempt.region)
-    left = list(machines.end(cloud, [machine.id], seen=True))
-    if not left and intent.record.schedule:
-        delete_schedule(cloud, intent.record.schedule)
-    if not was_reached and not left:
-        disks = find_volumes(cloud, attempt=attempt.token)
-        left = [volume.id for volume in disks if not delete_when_free(cloud, volume.id)]
-    if not left:
-        intent.close(why)
-    return tuple(left)
+    cloud, token = cloud_of(record.attempt.region), record.attempt.token
+    machine = find_launched(cloud_of, intent)
+    if machine and (left := machines.end(cloud, [machine.id], seen=True)):
+        return left
+    if record.schedule:
+        delete_schedule(cloud, record.schedule)
+    if record.machine and not record.are_results_home:
+        return ()
+    disks = find_volumes(cloud, attempt=token)
+    return tuple(disk.id for disk in disks if not delete_when_free(cloud, disk.id))
 
 
 def is_heard(cloud: Cloud, attempt: Attempt) -> bool:

@@ -426,3 +426,50 @@ def test_an_old_request_is_looked_for_and_not_sent_again(
     assert [each.id for each in fake_ec2.alive()] == [machine.id]
     assert (machine.tags["launcher:attempt"] in tokens) is heard
     assert len(launches(fake_ec2)) == before + (not heard)
+
+
+# The end
+
+
+def test_the_end_of_a_good_night_leaves_nothing(fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path) -> None:
+    try_launch(fake_ec2, cloud, tmp_path, role=ROLE)
+    intent_of(tmp_path, BATCH).results_are_home()
+
+    assert abandon(cloud.in_region, intent_of(tmp_path, BATCH), why="finished") == ()
+
+    assert not fake_ec2.alive()
+    assert not fake_ec2.volumes()
+    assert not schedules.find_schedules(cloud)
+    assert intent_of(tmp_path, BATCH).record.why == "finished"
+    assert len(fake_ec2.calls) < 20
+
+
+def test_a_machine_given_up_with_results_on_it_keeps_its_disk(
+    fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path
+) -> None:
+    machine = try_launch(fake_ec2, cloud, tmp_path)
+
+    assert abandon(cloud.in_region, intent_of(tmp_path, BATCH), why="given up") == ()
+
+    assert set(fake_ec2.volumes()) == set(machine.volumes.values())
+
+
+def test_a_disk_is_deleted_also_long_after_its_machine_is_forgotten(
+    fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path
+) -> None:
+    machine = try_launch(fake_ec2, cloud, tmp_path)
+    fake_ec2.power_off(machine.id)
+    fake_ec2.advance(4000)
+    fake_ec2.advance(4000)
+    intent_of(tmp_path, BATCH).results_are_home()
+
+    assert abandon(cloud.in_region, intent_of(tmp_path, BATCH), why="finished") == ()
+    assert not fake_ec2.volumes()
+
+
+def test_what_does_not_end_keeps_the_intent_open(fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path) -> None:
+    machine = try_launch(fake_ec2, cloud, tmp_path)
+    fake_ec2.timing.stop_s = 100_000
+
+    assert abandon(cloud.in_region, intent_of(tmp_path, BATCH), why="test") == (machine.id,)
+    assert intent_of(tmp_path, BATCH).record.state == LAUNCHED
