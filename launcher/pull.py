@@ -48,7 +48,7 @@ _STAYS = (
     f"{names.RUNS}/*/*.new",
     f"{names.RUNS}/*/{names.WORK}",
 )
-_EVERY_S = 3.0
+EVERY_S = 3.0
 _SHARE = 0.1  # of the time at most goes into looking for news
 _PATIENCE_S = 60.0
 _FATAL = (HostileNodeError, HostKeyError, SshAuthenticationError, MachineGoneError)
@@ -195,7 +195,7 @@ class News:
         *,
         clock: Callable[[], float],
         tell: Callable[[str], None],
-        every_s: float = _EVERY_S,
+        every_s: float = EVERY_S,
         met: Callable[[], None] = lambda: None,
         lost: Callable[[], None] = lambda: None,
     ) -> None:

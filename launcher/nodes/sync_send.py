@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from launcher.nodes.sync_peer import Peer
 
 _CHUNK_BYTES = 1 << 20
+_SILENCE_S = 600.0  # while the node compares gigabytes with what it has
 
 
 def send(
@@ -36,7 +37,7 @@ def send(
         NodeError: it could not be written there, or something changed here meanwhile.
     """
     rows = [found.row for found in walk(str(folder), exclude)]
-    with peer.talking() as wire:
+    with peer.talking(_SILENCE_S) as wire:
         wire.put({"op": "send", "root": to})
         wire.put_rows(rows)
         peer.hear()

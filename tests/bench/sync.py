@@ -9,14 +9,13 @@ import os
 import random
 import shutil
 import subprocess
-import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from launcher.nodes.ssh import SshNode
-from launcher.pull import News, Puller
+from launcher.pull import EVERY_S, Puller
 from tests.bench.delay import delayed
 from tests.bench.project import launcher, project, wait_until_over, write_job
 from tests.bench.row import Row, in_turn, seconds
@@ -32,7 +31,7 @@ _FILES, _BYTES = 2000, 60_000_000
 _ROUNDS = 3
 _ONE_WAY_S = 0.02
 _RUNS = 500
-_IDLE_S = 15.0
+_LOOKS = 10
 
 
 def measure() -> Iterator[Row]:
@@ -141,14 +140,12 @@ def _idle(server: Sshd, line: Line, batch: Path, home: Path) -> Row:
     home.mkdir(parents=True)
     with server.connect(port=line.port) as connection:
         puller = Puller(_node(connection, batch), home, now=lambda: datetime.now(UTC))
-        news = News(puller, clock=time.monotonic, tell=print)
-        for _ in range(3):  # the last of them sets the pace
-            news.refresh(at_once=True)
-        before, until = line.passed_bytes, time.monotonic() + _IDLE_S
-        while time.monotonic() < until:
-            news.refresh()
-            time.sleep(0.1)
-        rate = (line.passed_bytes - before) / _IDLE_S / 1000
+        for _ in range(2):  # everything is at home then
+            puller.pull()
+        before = line.passed_bytes
+        for _ in range(_LOOKS):
+            puller.pull()
+        rate = (line.passed_bytes - before) / _LOOKS / EVERY_S / 1000
     return Row("following while nothing happens", f"{rate:.2f} kB/s", "", None, "<= 2 kB/s", rate <= 2)
 
 
