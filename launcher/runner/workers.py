@@ -6,6 +6,7 @@ one can't be had, or was seen not to work, runs start afresh: nothing depends on
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -139,7 +140,7 @@ class Workers:
         for recipe in tuple(self._workers):
             self._end(recipe)
         for worker in tuple(self._leaving):
-            if not worker.is_gone:
+            with contextlib.suppress(ChildProcessError):  # it was reaped
                 os.waitpid(worker.pid, 0)
             self._part_with(worker)
 

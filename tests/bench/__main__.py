@@ -1,6 +1,6 @@
 """Measure what launcher promises, against its peers in the same run, and print one table.
 
-python -m tests.bench [NAME...]   names: runner start scale sync tail fast experiment resume experiment-whole
+python -m tests.bench [NAME...]   names: runner start scale sync tail fast experiment resume warm experiment-whole
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import experiment, fast, resume, runner, scale, start, sync, tail
+from tests.bench import experiment, fast, resume, runner, scale, start, sync, tail, warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +28,7 @@ BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "experiment": experiment.measure,
     "resume": resume.measure,
     "fast": fast.measure,
+    "warm": warm.measure,
 }
 LONG = {"experiment-whole": experiment.measure_whole}  # only when asked for by name
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from launcher.runner.batch import Batch
+from launcher.runner.disk import Journal
+from launcher.runner.environment import Environments
+from launcher.runner.queue import Queue
+from launcher.runner.slots import Place
+from launcher.runner.workers import Workers
 from tests.runner.kit import Job, is_alive, wait_for, write_program
 from tests.runner.test_requests import wait_until_up
 
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from launcher.runner.worker import Worker
     from tests.runner.kit import Frozen, Home
 
 IMPORTS = [["fractions", []], ["multiprocessing", ["pool"]]]
@@ -379,3 +387,66 @@ def test_jobs_with_other_variables_have_other_workers(home: Home) -> None:
     assert were_warm(batch) == [True] * 6
     assert [batch.log(run) for run in range(6)] == [b"1\n", b"1\n", b"2\n", b"2\n", b"1\n", b"1\n"]
     assert workers[0] == workers[1] == workers[4] != workers[2]
+
+
+def test_a_worker_that_is_fit_no_more_gives_way_to_fresh_starts(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "later.py").write_text(
+        "import os, threading\n"
+        "os.register_at_fork(after_in_parent=lambda: threading.Timer(600, print).start())\n"
+    )
+    batch = home.freeze(warm_job("print(1)", runs=3, imports=[["later", []]]))
+
+    batch.run(env={"PYTHONPATH": str(tmp_path)})
+
+    assert were_warm(batch) == [True, False, False]
+    assert batch.states() == ["succeeded"] * 3
+    assert [event["reason"] for event in batch.events("no_worker")] == ["the imports started threads"]
+
+
+def test_a_runner_that_is_stopped_takes_its_worker_along(home: Home) -> None:
+    batch = home.freeze(warm_job(DAEMON, runs=3))
+    runner = batch.start()
+    batch.wait_for(lambda: b"up" in batch.wait_for_file("log.txt").read_bytes())
+    worker = int(batch.wait_for_file("worker").read_text())
+
+    runner.terminate()
+
+    assert runner.wait(60) == 0
+    assert batch.states() == ["interrupted", "queued", "queued"]
+    assert not is_alive(worker)
+
+
+def test_a_hang_in_the_middle_of_a_stop_is_an_interruption(home: Home) -> None:
+    script = """
+        import os, signal, time
+        signal.signal(signal.SIGTERM, lambda *_: open("../told", "w").close())
+        open("../fitting", "w").close()
+        while True: time.sleep(600)
+    """
+    batch = home.freeze(warm_job(script))
+    runner = batch.start(grace_s=3.0, flags=["--hang", "0.3"])
+    batch.wait_for_file("told")
+    runner.terminate()
+
+    assert runner.wait(60) == 0
+
+    assert batch.states() == ["interrupted", "queued"]
+    assert batch.reason() == "it hung in its first batch, and starts afresh"
+
+
+def no_worker(*_: object, **__: object) -> Worker:
+    raise OSError("no room")
+
+
+def test_a_worker_that_cannot_be_started_is_no_trouble(home: Home) -> None:
+    frozen = home.freeze(warm_job("print(1)"))
+    batch = Batch(str(frozen.folder))
+    queue = Queue(job_names=["job"], after=[[]], jobs=[0, 0], states=["queued", "queued"])
+    environments = Environments(batch, gpus=(), python=sys.executable)
+    journal = Journal(str(frozen.folder / "events.jsonl"))
+    workers = Workers(batch, environments, queue=queue, journal=journal, make=no_worker)
+
+    assert workers.is_settled(0, Place((), 0.0))
+    assert [event["reason"] for event in frozen.events("no_worker")] == ["it could not be started: no room"]
+    assert workers.fork(0, Place((), 0.0), 1) is None
+    journal.close()

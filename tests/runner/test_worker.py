@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -113,4 +114,21 @@ def test_what_a_worker_told_before_its_end_is_heard_after_it(tmp_path: Path, str
         worker.read()
 
     assert worker.ended == {pid: 1 << 8}  # there is no x.py
+    worker.socket.close()
+
+
+def test_a_worker_that_died_before_it_read_is_over(
+    tmp_path: Path, stream: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = start(tmp_path)
+    os.kill(worker.pid, signal.SIGSTOP)
+    monkeypatch.setattr(worker_module, "_ANSWER_S", 0.2)
+    with pytest.raises(WorkerError, match="it does not answer"):
+        fork(worker, stream)
+
+    worker.end()
+    os.waitpid(worker.pid, 0)
+    worker.read()  # a reset of the connection
+
+    assert worker.is_over
     worker.socket.close()
