@@ -1,6 +1,6 @@
 """Measure what launcher promises, against its peers in the same run, and print one table.
 
-python -m tests.bench [NAME...]   names: runner start scale sync tail fast experiment resume warm experiment-whole
+python -m tests.bench [NAME...]   runner start scale sync tail fast experiment resume warm experiment-whole
 """
 
 from __future__ import annotations
