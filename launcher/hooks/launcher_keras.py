@@ -35,7 +35,7 @@ def watch_models(keras: Any, *, folder: str) -> None:
     if hasattr(keras.Model.fit, "_launcher_watch"):
         return
     watch = _Watch(keras, read_run(folder))
-    if watch.run.fast:
+    if watch.run.fast and not watch.run.rehearse:  # which is short, and must tell only of what is wrong
         watch.speed_up()
     keras.Model.fit = watch.wrap_fit(watch.checkpoint(keras.Model.fit))
     keras.Model.evaluate = watch.wrap_evaluate(keras.Model.evaluate)

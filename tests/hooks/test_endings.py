@@ -118,7 +118,7 @@ json.dump(counts, open("counts.json", "w"))
 @pytest.mark.keras
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_a_rehearsal_does_one_batch_of_everything(hooked: HookedRun, backend: str) -> None:
-    hooked.describe(rehearse=True)
+    hooked.describe(rehearse=True, fast=True)
 
     output = hooked.run(REHEARSED, backend=backend)
 
