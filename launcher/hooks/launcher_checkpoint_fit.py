@@ -69,7 +69,7 @@ class CheckpointedFit:
         history = self._model.history = self._find_history()
         for callback in (*self._callbacks, history):
             callback.set_model(self._model)
-            callback.set_params(dict(found.facts["params"]))
+            callback.set_params(found.facts["params"])
         self._run.store.put_files_back(found)
         self._put_back(found)
         return history

@@ -39,7 +39,7 @@ def find_inexact(model: Any, arguments: Mapping[str, Any], *, callbacks: Sequenc
     keras = sys.modules["keras"]
     backend = keras.backend.backend()
     reasons = [
-        f"{what} come from {_name_of(arguments[name])}, and how far that had come is not known"
+        f"{what} come from a {type(arguments[name]).__name__}, and how far that had come is not known"
         for name, what in (("x", "its samples"), ("validation_data", "its validation samples"))
         if not is_arrays(arguments.get(name))
     ]

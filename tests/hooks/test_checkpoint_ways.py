@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import time
@@ -109,9 +110,73 @@ def test_a_generator_goes_on_at_the_last_epoch_and_is_called_not_exact(hooked: H
     output = attempt(hooked, 2, way="generator")
 
     reasons = [
-        "its samples come from generator, and how far that had come is not known",
+        "its samples come from a generator, and how far that had come is not known",
         "its epochs (steps_per_epoch) are parts of the data",
         "the callback Chatty is not Keras' own",
     ]
     assert [line.partition(", not exactly: ")[2] for line in output.said] == ["; ".join(reasons)]
     assert (hooked.metrics["resume"], hooked.metrics["resume_reasons"]) == ("not exact", reasons)
+
+
+FINISHED = """
+import hashlib, json, os, random, sys
+import numpy as np
+import keras
+
+sys.modules["_launcher_hooks.launcher_checkpoint_pace"]._FREE_S = 1e9
+keras.utils.set_random_seed(7)
+x = np.random.RandomState(0).random((32, 4)).astype("float32")
+y = x.sum(axis=1)
+callbacks, told = keras.callbacks, []
+
+def tell(model, history):
+    weights = hashlib.sha256(b"".join(each.tobytes() for each in model.get_weights())).hexdigest()
+    drawn = [random.random(), np.random.random(), float(keras.random.uniform(()))]
+    told.append([weights, history.history, history.epoch, history.params, drawn])
+    assert history.model is model and model.history is history
+
+# 0: a model that its first batch builds, and a History of the script's own, before another callback
+model = keras.Sequential([keras.layers.Dense(3), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+model.compile("adam", "mse", metrics=["mae"])
+own = callbacks.History()
+assert model.fit(x, y, 8, 3, 0, [own, callbacks.TerminateOnNaN()], validation_split=0.25) is own
+tell(model, own)
+
+# 1: several inputs, weights of samples, and a CallbackList that lives on
+inputs = {name: keras.Input((4,), name=name) for name in ("left", "right")}
+both = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Add()(list(inputs.values()))))
+both.compile("sgd", "mse")
+members = callbacks.CallbackList([callbacks.ReduceLROnPlateau("loss")], add_history=True, model=both)
+two = {"left": x, "right": x}
+how = {"callbacks": members, "sample_weight": y, "validation_data": (two, y)}
+tell(both, both.fit(two, y, epochs=2, verbose=0, **how))
+assert [type(each).__name__ for each in members.callbacks] == ["ReduceLROnPlateau", "History"]
+
+# 2: the first model again, another one trains inside its epochs; 3: it trains no epoch
+inside = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: both.fit(two, y, verbose=0))
+tell(model, model.fit(x, y, epochs=2, verbose=0, callbacks=inside))
+model.fit(x, y, epochs=0, verbose=0)
+json.dump(told, open(f"../told{os.environ['WAY']}", "w"))
+os._exit(int(os.environ["WAY"]))
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch"])
+def test_fits_that_were_finished_are_not_trained_again(hooked: HookedRun, backend: str) -> None:
+    outputs = []
+    for code in (3, 0):
+        hooked.describe(attempt=4 - code, checkpoint_s=HOUR_S)
+        (hooked.folder / "work" / "train.py").write_text(FINISHED)
+        process = hooked.start(sys.executable, "train.py", backend=backend, env={"WAY": str(code)})
+        outputs.append(hooked.finish(process, exit_code=code))
+
+    first, again = (json.loads((hooked.folder / f"told{code}").read_text()) for code in (3, 0))
+    assert again == first
+    alone = "several fits run at a time or inside each other, and only the first is checkpointed"
+    assert outputs[0].said == [f"launcher: {alone}"]
+    assert outputs[1].said == [
+        f"launcher: fit {fit} was finished before, so it is not trained again" for fit in range(4)
+    ]
+    assert {row["attempt"] for row in hooked.rows} == {"1"}
+    assert (hooked.metrics["resume"], hooked.metrics["resume_reasons"]) == ("not exact", [alone])
+    assert hooked.metrics["last"]["loss"] == first[2][1]["loss"][-1]
