@@ -55,7 +55,11 @@ def make_ec2_target(
     """
     terms = make_terms(settings, home, keep=keep, wait=wait)
     market = Market(
-        cloud_of=terms.cloud_of, subnet=settings.subnet, disk_gb=settings.disk_gb, prefer_zones={}
+        cloud_of=terms.cloud_of,
+        subnet=settings.subnet,
+        disk_gb=settings.disk_gb,
+        prefer_zones={},
+        image=settings.image,
     )
     return Ec2Target(market, terms)
 
