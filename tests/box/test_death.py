@@ -21,9 +21,7 @@ LIFE_S = 30
 LONG_S = 100_000
 
 
-@pytest.fixture(scope="module")
-def dying(shared_box: Box, keys: Keys) -> dict[str, BoxMachine]:
-    """Machines that have half a minute to live, each for another reason; they live it side by side."""
+def test_a_machine_that_nobody_looks_after_ends_itself_and_its_disk_says_why(box: Box, keys: Keys) -> None:
     births = {
         "deadline": keys.birth(granted_s=LIFE_S),
         "clock": keys.birth(granted_s=LIFE_S, deadline_at=keys.birth(granted_s=LONG_S).deadline_at),
@@ -31,7 +29,30 @@ def dying(shared_box: Box, keys: Keys) -> dict[str, BoxMachine]:
     }
     user_data = {name: make_user_data(birth) for name, birth in births.items()}
     user_data["broken"] = _break(user_data["deadline"])
-    return {name: shared_box.boot(f"i-{name}", user_data=data) for name, data in user_data.items()}
+
+    machines = {name: box.boot(f"i-{name}", user_data=data) for name, data in user_data.items()}
+    ended = {name: machine.wait_off(180) for name, machine in machines.items()}
+
+    assert ended == dict.fromkeys(machines, True)
+    reasons = {name: _reason(box, machine) for name, machine in machines.items()}
+    assert reasons == {
+        "deadline": "the deadline\n",
+        "clock": "the deadline\n",
+        "lease": "the lease is over\n",
+        "broken": "the deadline\n",
+    }
+
+
+def test_without_a_python_that_starts_systemd_alone_pulls_the_plug(box: Box, keys: Keys) -> None:
+    machine = box.boot("i-no-python", user_data=make_user_data(keys.birth()))
+    wait_for(machine, "test -f /var/lib/launcher/ready")
+    # As if it had been born so: the deadman's program is gone, and the end of its time is near.
+    machine.inside("rm", "-r", "/usr/local/lib/launcher")
+    timer = "/etc/systemd/system/launcher-backstop.timer"
+    machine.inside("sed", "-i", "s/^OnBootSec=.*/OnBootSec=1/", timer)
+    machine.inside("sh", "-c", "systemctl daemon-reload; systemctl restart launcher-backstop.timer")
+
+    assert machine.wait_off(60)
 
 
 def _break(user_data: bytes) -> bytes:
@@ -46,32 +67,6 @@ def _break(user_data: bytes) -> bytes:
     return b"#cloud-config\n" + json.dumps({**config, **broken}).encode()
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("deadline", "the deadline\n"),
-        ("clock", "the deadline\n"),
-        ("broken", "the deadline\n"),
-        ("lease", "the lease is over\n"),
-    ],
-)
-def test_a_machine_that_nobody_looks_after_ends_itself_and_its_disk_says_why(
-    shared_box: Box, dying: dict[str, BoxMachine], name: str, reason: str
-) -> None:
-    machine = dying[name]
-
-    assert machine.wait_off(180)
-    with shared_box.mounted(machine.disk) as root:
-        assert (root / "var/lib/launcher/reason").read_text() == reason
-
-
-def test_without_a_python_that_starts_systemd_alone_pulls_the_plug(box: Box, keys: Keys) -> None:
-    machine = box.boot("i-no-python", user_data=make_user_data(keys.birth()))
-    wait_for(machine, "test -f /var/lib/launcher/ready")
-    # As if it had been born so: the deadman's program is gone, and the end of its time is near.
-    machine.inside("rm", "-r", "/usr/local/lib/launcher")
-    timer = "/etc/systemd/system/launcher-backstop.timer"
-    machine.inside("sed", "-i", "s/^OnBootSec=.*/OnBootSec=1/", timer)
-    machine.inside("sh", "-c", "systemctl daemon-reload; systemctl restart launcher-backstop.timer")
-
-    assert machine.wait_off(60)
+def _reason(box: Box, machine: BoxMachine) -> str:
+    with box.mounted(machine.disk) as root:
+        return (root / "var/lib/launcher/reason").read_text()
