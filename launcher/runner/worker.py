@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from launcher.runner.plain import read_plain
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _PADDING = "LAUNCHER_WARM"
 _ROOM_BYTES = 16 * 1024
 _ANSWER_S = 20.0  # a fork takes some milliseconds
+_WARM_UP_S = 300.0  # TensorFlow from a cold disk takes some ten seconds
 _CHUNK_BYTES = 1024 * 1024
 _START = (
     "import sys; sys.path[:] = filter(None, sys.path); "
@@ -67,10 +69,17 @@ class Worker:
         self.modules: frozenset[str] = frozenset()
         self.ended: dict[int, int] = {}
         self._received = b""
+        self._began = time.monotonic()
         self._forked = 0
         self.socket, theirs = socket.socketpair()
         self.pid = _start(python, theirs, environment)
         self._send({"imports": imports, "variables": variables})
+
+    def check(self) -> bool:
+        """Tell whether it is ready; where that takes too long it never will be."""
+        if not self.is_ready and time.monotonic() - self._began > _WARM_UP_S:
+            self.obstacle = self.obstacle or "its imports take too long"
+        return self.is_ready
 
     def fork(self, launch: Launch, stream: int) -> int:
         """Have a process forked, both its streams going to `stream`. Returns: its pid.

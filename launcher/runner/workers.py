@@ -84,7 +84,7 @@ class Workers:
             if self._count_waiting(recipe, place) < _FEWEST:
                 return True
             self._start(recipe)
-        return recipe in self._off or self._workers[recipe].is_ready
+        return recipe in self._off or self._workers[recipe].check()
 
     def fork(self, run: int, place: Place, stream: int) -> int | None:
         """Have a run's process forked. Returns: its pid, None where the run is to be started afresh."""

@@ -132,3 +132,16 @@ def test_a_worker_that_died_before_it_read_is_over(
 
     assert worker.is_over
     worker.socket.close()
+
+
+def test_a_worker_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow.py").write_text("import time; time.sleep(600)")
+    variables = {**os.environ, "PYTHONPATH": f"{environment._HOOKS}{os.pathsep}{tmp_path}"}
+    worker = Worker("python", environment=variables, imports=[["slow", []]], variables=[])
+    is_ready, before = worker.check(), worker.obstacle
+    monkeypatch.setattr(worker_module, "_WARM_UP_S", 0.0)
+
+    assert not is_ready
+    assert not worker.check()
+    assert (before, worker.obstacle) == (None, "its imports take too long")
+    reap(worker)
