@@ -33,6 +33,7 @@ class BoxEc2:
     def __init__(self, fake: FakeEc2, box: Box, *, binds: Sequence[str] = ()) -> None:
         self.fake, self.box, self.binds = fake, box, tuple(binds)
         self.machines: dict[str, BoxMachine] = {}
+        self._ended: set[str] = set()
         self._volumes: dict[str, Path] = {}
         self._attached: dict[str, tuple[str, str]] = {}
         hooks = fake.hooks
@@ -62,6 +63,8 @@ class BoxEc2:
             instance, user_data=user_data, disk=disk, binds=self.binds, on_off=self._has_no_power
         )
         self.machines[instance] = machine
+        if instance in self._ended:  # while it was being booted
+            machine.power_cut()
         return machine.address
 
     def _has_no_power(self, machine: BoxMachine) -> None:
@@ -70,6 +73,7 @@ class BoxEc2:
             self.fake.power_off(machine.id)
 
     def _terminate(self, instance: str) -> None:
+        self._ended.add(instance)
         machine = self.machines.get(instance)
         if machine is not None and machine.is_running:
             machine.power_cut()
