@@ -1,4 +1,8 @@
-"""Say how many runs there are at a time, and why. Pure; the runner's slots are what decides."""
+"""Say how many runs there are at a time, and why. Pure; the runner's slots are what decides.
+
+Threads are left as packages choose them, however many runs share the processors: with one thread TensorFlow
+gave other bits (measured: Dense of 2048, Conv2D), and results may not depend on how many run beside.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +24,7 @@ def explain_packing(specs: Sequence[JobSpec], *, fleet: Fleet, slots: int | None
     if slots is None:
         return on_gpus or "one at a time, as on the CPU without --slots"
     most = f"{slots} at a time at most, as --slots says"
-    if needs:
-        return f"{most}, and {on_gpus}"
-    return f"{most}; where they fill the processors, in one thread each"
+    return f"{most}, and {on_gpus}" if needs else most
 
 
 def _per_gpu(needs: float) -> str:

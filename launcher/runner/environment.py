@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from launcher.runner import names
-from launcher.runner.packing import count_processors, packing_environment
 from launcher.runner.slots import Place, place_environment, python_path
 
 if TYPE_CHECKING:
@@ -59,9 +58,6 @@ class Environments:
             environment["KERAS_BACKEND"] = job["backend"]
         hide = self._batch.plan["cpu"] or not job["needs"]["gpus"]
         environment |= place_environment(place, gpus=self._gpus, hide=hide)
-        if not place.gpus:  # a choice of the job's own goes first
-            shared = packing_environment(slots=self._batch.plan["slots"], processors=count_processors())
-            environment = {**shared, **environment}
         environment["PATH"] = _join(self._python_folder(job), environment.get("PATH", os.defpath))
         environment["PYTHONPATH"] = _join(_HOOKS, environment.get("PYTHONPATH", ""))
         return environment

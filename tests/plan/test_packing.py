@@ -27,7 +27,7 @@ QUARTER = "4 to a GPU, whose memory each takes as it grows (needs.gpus: 0.25)"
         (
             [0],
             {"slots": 2},
-            "2 at a time at most, as --slots says; where they fill the processors, in one thread each",
+            "2 at a time at most, as --slots says",
         ),
         ([0.25], {"slots": 3}, f"3 at a time at most, as --slots says, and {QUARTER}"),
     ],
