@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from launcher import errors
@@ -12,6 +14,9 @@ EXIT_CODES = {
     errors.UsageError: 2,
     errors.NoMachineError: 3,
     errors.NodeError: 3,
+    errors.MachineGoneError: 3,
+    errors.LaunchError: 3,
+    errors.AlreadyRentedError: 3,
     errors.SshError: 3,
     errors.SshRefusedError: 3,
     errors.SshTimeoutError: 3,
@@ -36,9 +41,16 @@ EXIT_CODES = {
 }
 
 
+MORE: dict[type[errors.LauncherError], dict[str, Any]] = {
+    errors.LaunchError: {"attempts": ()},
+    errors.AlreadyRentedError: {"machine": "i-1", "region": "us-west-2"},
+    errors.MachineGoneError: {"is_spot": True},
+}
+
+
 @pytest.mark.parametrize(("kind", "exit_code"), EXIT_CODES.items())
 def test_an_error_has_its_exit_code(kind: type[errors.LauncherError], exit_code: int) -> None:
-    error = kind("This happened.", "Do that.")
+    error = kind("This happened.", "Do that.", **MORE.get(kind, {}))
 
     assert error.exit_code == exit_code
     assert (error.what, error.todo, str(error)) == ("This happened.", "Do that.", "This happened.")
