@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from launcher.aws import machines, volumes
 from launcher.errors import AwsMissingError, ResultsNotSafeError, UsageError
-from launcher.pull import Puller
+from launcher.pull import Puller, write_seen
 from launcher.results.place import Place, Rented, read_place
 from launcher.targets.ec2 import write_place
 from launcher.targets.ec2_disk import open_disk
@@ -96,3 +96,5 @@ def _write_gone(batch: Path, rented: Rented, terms: Terms, *, volume: str) -> No
     place = read_place(batch) or Place()
     ended_at = rented.ended_at or terms.now().isoformat(timespec="seconds")
     write_place(batch, place.changed(rented.machine, ended_at=ended_at, volume=volume))
+    now = terms.now().isoformat(timespec="microseconds")
+    write_seen(batch, {"pulled_at": now, "at": now, "is_alive": False, "requests": 0})

@@ -41,12 +41,18 @@ for try in $(seq 60); do
     sleep 1
 done
 test -n "$disk" || { echo "the disk did not appear" >&2; exit 1; }
-part=$(lsblk -nrpbo SIZE,NAME,FSTYPE "$disk" | grep -E 'ext4|xfs' | sort -n | tail -n 1)
-test -n "$part" || { echo "the disk has no file system that is known" >&2; exit 1; }
-set -- $part
+best=0
+for part in "$disk" "$disk"p[0-9]* "$disk"[0-9]*; do
+    test -b "$part" || continue
+    kind=$(blkid -p -o value -s TYPE "$part" || true)
+    size=$(blockdev --getsize64 "$part")
+    case "$kind" in ext4|xfs) ;; *) continue;; esac
+    test "$size" -gt "$best" && { best=$size; root=$part; type=$kind; }
+done
+test "$best" -gt 0 || { echo "the disk has no file system that is known" >&2; exit 1; }
 mkdir -p /mnt/launcher
-case "$3" in xfs) how=ro,norecovery,nouuid;; *) how=ro,noload;; esac
-mountpoint -q /mnt/launcher || mount -t "$3" -o "$how,nosuid,nodev,noexec" "$2" /mnt/launcher
+case "$type" in xfs) how=ro,norecovery,nouuid;; *) how=ro,noload;; esac
+mountpoint -q /mnt/launcher || mount -t "$type" -o "$how,nosuid,nodev,noexec" "$root" /mnt/launcher
 """
 _DEVICE = "/dev/sdf"
 
