@@ -14,6 +14,7 @@ from launcher.targets.ec2_keys import remove_keys
 from launcher.targets.ec2_rent import end
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from launcher.aws.volumes import Volume
@@ -43,8 +44,8 @@ def recover(batch: Path, terms: Terms) -> Pulled | None:
         _write_gone(batch, rented, terms, volume="")
         return None
     _write_gone(batch, rented, terms, volume=volume.id)
-    with open_disk(volume, batch=batch.name, terms=terms) as node:
-        pulled = _pull_all(node, batch, terms)
+    with open_disk(volume, batch=batch.name, terms=terms) as show:
+        pulled = _pull_all(show, batch, terms)
     volumes.delete_volume(terms.cloud_of(volume.region), volume.id)
     _write_gone(batch, rented, terms, volume="")
     remove_keys(terms.home, rented.key)
@@ -76,18 +77,26 @@ def _find_disk(batch: Path, rented: Rented, terms: Terms) -> Volume | None:
     return next(iter(volumes.find_volumes(cloud, batch=batch.name)), None)
 
 
-def _pull_all(node: Node, batch: Path, terms: Terms) -> Pulled:
-    pulled = Puller(node, batch, now=terms.now, is_disk=True).pull()
-    if pulled is None:
-        raise ResultsNotSafeError(
-            f"Somebody else is pulling {batch.name}.", "Let that end, then recover again."
-        )
+def _pull_all(show: Callable[[bool], Node], batch: Path, terms: Terms) -> Pulled:
+    pulled = _pull(show(False), batch, terms)
+    if not pulled.is_safe or not pulled.ended:
+        terms.tell("reading the disk once more, with the journal of its file system replayed")
+        pulled = _pull(show(True), batch, terms)
     if not pulled.is_safe:
         first = pulled.missing[0]
         raise ResultsNotSafeError(
             f"{len(pulled.missing):,} files of {batch.name} are not whole on its disk; the first is "
             f"{first.path}: {first.reason}.",
             "The disk is kept. What is whole is at home; see launcher status, and launcher ps for the disk.",
+        )
+    return pulled
+
+
+def _pull(node: Node, batch: Path, terms: Terms) -> Pulled:
+    pulled = Puller(node, batch, now=terms.now, is_disk=True).pull()
+    if pulled is None:
+        raise ResultsNotSafeError(
+            f"Somebody else is pulling {batch.name}.", "Let that end, then recover again."
         )
     return pulled
 

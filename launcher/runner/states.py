@@ -125,6 +125,9 @@ class States:
         )
 
     def _sync_results(self, folder: str, results: dict[str, int]) -> None:
+        for name in (names.RUN, names.PARAMS):  # the manifest names them, too
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                self._disk.sync(f"{folder}/{name}")
         for path, size in results.items():
             if size:
                 self._disk.sync(f"{folder}/{path}")

@@ -1,13 +1,15 @@
 """The kept disk of a machine that is gone, as a place to fetch from. Attached, read, never written.
 
-The disk was cut off at some instant, so its file system may want to replay its journal: mounted read-only and
-without replay, it stays as it is and can be looked at again. It is found by the volume's id: both disks of
-the small machine that reads it bear the same label, and may bear the same UUID.
+The disk was cut off at some instant. At first it is mounted read-only and without replay of its journal, so
+that it stays as it is. But what was fsynced last may stand in that journal alone: where something is missing,
+the journal is replayed, as at any boot, and the disk is read once more. It is found by the volume's id: both
+disks of the small machine that reads it bear the same label, and may bear the same UUID.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from launcher.targets.ec2_open import open_new, settle
 from launcher.targets.ec2_rent import Wanted, end, rent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from launcher.aws.volumes import Volume
     from launcher.nodes.node import Node
@@ -33,7 +35,7 @@ _LIFE_S = 2 * 3600.0
 _TIMEOUT_S = 120.0
 _MOUNTED = PurePosixPath("/mnt/launcher")
 
-# $1: the volume's id without its dash, as NVMe disks bear it; $2: the device that was asked for.
+# $1: the volume's id without its dash, as NVMe disks bear it; $2: the device that was asked for; $3: how.
 _MOUNT = """
 for try in $(seq 60); do
     disk=$(readlink -e "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_$1" || readlink -e "$2" || true)
@@ -51,15 +53,24 @@ for part in "$disk" "$disk"p[0-9]* "$disk"[0-9]*; do
 done
 test "$best" -gt 0 || { echo "the disk has no file system that is known" >&2; exit 1; }
 mkdir -p /mnt/launcher
-case "$type" in xfs) how=ro,norecovery,nouuid;; *) how=ro,noload;; esac
-mountpoint -q /mnt/launcher || mount -t "$type" -o "$how,nosuid,nodev,noexec" "$root" /mnt/launcher
+case "$type.$3" in
+    xfs.as-it-is) how=ro,norecovery,nouuid;;
+    xfs.*) how=ro,nouuid;;
+    ext4.as-it-is) how=ro,noload;;
+    *) how=ro;;
+esac
+! mountpoint -q /mnt/launcher || umount /mnt/launcher
+mount -t "$type" -o "$how,nosuid,nodev,noexec" "$root" /mnt/launcher
 """
 _DEVICE = "/dev/sdf"
 
 
 @contextmanager
-def open_disk(volume: Volume, *, batch: str, terms: Terms) -> Iterator[Node]:
+def open_disk(volume: Volume, *, batch: str, terms: Terms) -> Iterator[Callable[[bool], Node]]:
     """Rent a small machine, give it the disk, and end it again.
+
+    Yields:
+        what shows the disk as a node, told whether its journal is to be replayed.
 
     Raises:
         NoMachineError: none could be had in the disk's zone, or it may still be there.
@@ -73,8 +84,8 @@ def open_disk(volume: Volume, *, batch: str, terms: Terms) -> Iterator[Node]:
             settle(connection, rented, terms)
             terms.tell(f"{rented.machine} reads the disk {volume.id}")
             attach_volume(cloud, volume.id, machine=rented.machine, device=_DEVICE)
-            _mount(connection, volume)
-            yield SshNode(connection, home=_MOUNTED / HOME.relative_to("/"), python=PYTHON, run_as="root")
+            yield partial(_show, connection, volume)
+            connection.close()  # and with it whatever still looks into the disk
             connection.run_as_admin(["sudo", "-n", "umount", str(_MOUNTED)], timeout_s=_TIMEOUT_S)
             detach_volume(cloud, volume.id)
     finally:
@@ -100,8 +111,14 @@ def _small_offers(volume: Volume, terms: Terms) -> tuple[Offer, ...]:
     return offers
 
 
-def _mount(connection: Connection, volume: Volume) -> None:
-    argv = ["sudo", "-n", "sh", "-ec", _MOUNT, "sh", volume.id.replace("-", ""), _DEVICE]
+def _show(connection: Connection, volume: Volume, replay: bool) -> Node:  # noqa: FBT001 - its only argument
+    connection.close()
+    _mount(connection, volume, how="replayed" if replay else "as-it-is")
+    return SshNode(connection, home=_MOUNTED / HOME.relative_to("/"), python=PYTHON, run_as="root")
+
+
+def _mount(connection: Connection, volume: Volume, *, how: str) -> None:
+    argv = ["sudo", "-n", "sh", "-ec", _MOUNT, "sh", volume.id.replace("-", ""), _DEVICE, how]
     done = connection.run_as_admin(argv, timeout_s=_TIMEOUT_S)
     if done.exit_code:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]

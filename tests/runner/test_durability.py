@@ -53,6 +53,8 @@ def test_a_state_is_flushed_before_it_is_put_in_place_and_its_folder_after(
         f"rename {run}/state.json",
         "start",
         f"rename {run}/outputs/x",
+        f"fsync {run}/run.json",
+        f"fsync {run}/params.json",
         f"fsync {run}/log.txt",
         f"fsync {run}/outputs/x",
         f"fsync {run}/outputs",
