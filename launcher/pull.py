@@ -48,6 +48,8 @@ _STAYS = (
     f"{names.RUNS}/*/*.new",
     f"{names.RUNS}/*/{names.WORK}",
 )
+# Large, soon replaced, and of use elsewhere only when the node is gone: its disk has them.
+_CHECKPOINTS = f"{names.RUNS}/*/{names.CHECKPOINT}"
 EVERY_S = 3.0
 _SHARE = 0.1  # of the time at most goes into looking for news
 _PATIENCE_S = 60.0
@@ -101,7 +103,8 @@ class Puller:
         self._there = node.home / names.BATCHES / batch.name
         self._verified: dict[str, Any] = {}
         self._refused: dict[str, str] = {}
-        self._plan = (names.PLAN,) if (batch / names.PLAN).exists() else ()
+        known = (names.PLAN,) if (batch / names.PLAN).exists() else ()
+        self._stays = (*_STAYS, *known, *(() if is_disk else (_CHECKPOINTS,)))
 
     def pull(self, *, tell: Callable[[int, int], None] | None = None) -> Pulled | None:
         """Bring home what is new; None where somebody else is doing that right now.
@@ -120,10 +123,10 @@ class Puller:
     def _pull(self, tell: Callable[[int, int], None] | None) -> Pulled:
         # The runner first: what a dead one left cannot change while it is fetched.
         seen = _GONE if self._is_disk else look_at_batch(self._node, self._batch.name)
-        paths, size_bytes, beside = self._fetch((*_STAYS, f"{names.RUNS}/*/{names.OUTPUTS}"), tell)
+        paths, size_bytes, beside = self._fetch((f"{names.RUNS}/*/{names.OUTPUTS}",), tell)
         left = read_left(self._batch)
         if any(self._verified.get(run) != files for run, files in left.items()):
-            more = self._fetch((*_STAYS, *self._open_outputs()), tell)
+            more = self._fetch(tuple(self._open_outputs()), tell)
             paths, size_bytes, beside = paths + more[0], size_bytes + more[1], beside + more[2]
         missing = self._verify(left)
         self._remember(seen)
@@ -141,7 +144,7 @@ class Puller:
         self, exclude: Sequence[str], tell: Callable[[int, int], None] | None
     ) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
         try:
-            moved = self._node.fetch(self._there, to=self._batch, exclude=(*exclude, *self._plan), tell=tell)
+            moved = self._node.fetch(self._there, to=self._batch, exclude=(*exclude, *self._stays), tell=tell)
         except RefusedError as error:
             self._refused.update(error.refused)
             return (), 0, ()

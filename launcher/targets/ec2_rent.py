@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from launcher.aws import machines, schedules, security, volumes
+from launcher.aws import machines, security, tags, volumes
 from launcher.aws.catalogue import machine_types
 from launcher.aws.identity import who
 from launcher.aws.images import find_image
@@ -14,6 +15,7 @@ from launcher.aws.intent import intent_of
 from launcher.aws.launch import launch
 from launcher.aws.launch_request import LaunchRequest
 from launcher.aws.regions import remember_region
+from launcher.aws.settle import abandon
 from launcher.aws.user_data import Birth, make_user_data
 from launcher.errors import AwsError, NoMachineError
 from launcher.plan.ceiling import ceiling
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from launcher.aws.cloud import Cloud
     from launcher.aws.images import Image
+    from launcher.aws.intent import Intent
     from launcher.aws.machines import Machine
     from launcher.plan.values import Offer
 
@@ -100,14 +103,11 @@ def rent(wanted: Wanted, terms: Terms) -> Rented:
         AwsError: AWS can't be asked, or refuses.
     """
     intent = intent_of(terms.home, wanted.batch)
-    # One that an earlier call got, and perhaps lost sight of, has its keys already.
-    number = len(intent.record.machines) - bool(intent.record.machine)
-    key = f"{wanted.batch}-{number}"
     for region in {offer.region for offer in wanted.offers}:
         remember_region(terms.home, region)
     machine = launch(
         terms.cloud_of,
-        _request(wanted, terms, key=key),
+        _request(wanted, terms, intent=intent),
         wanted.offers,
         intent=intent,
         wait_s=terms.wait_s,
@@ -115,10 +115,12 @@ def rent(wanted: Wanted, terms: Terms) -> Rented:
         random=terms.random,
     )
     attempt = intent.record.attempt
-    price = attempt.usd_per_hour if attempt else 0.0
-    rented = _describe(machine, usd_per_hour=price, key=key, environment=wanted.environment)
-    _arm_second_line(rented, terms)
-    return rented
+    return _describe(
+        machine,
+        usd_per_hour=attempt.usd_per_hour if attempt else 0.0,
+        key=_key_name(wanted.batch, len(intent.record.machines) - 1),
+        environment=wanted.environment,
+    )
 
 
 def end(rented: Rented, terms: Terms, *, keep_disk: bool) -> Rented:
@@ -133,19 +135,20 @@ def end(rented: Rented, terms: Terms, *, keep_disk: bool) -> Rented:
     Raises:
         NoMachineError: it is still there; says what it costs and how to end it.
     """
-    cloud = terms.cloud_of(rented.region)
+    intent = intent_of(terms.home, batch_of(rented))
     try:
-        left = machines.end(cloud, [rented.machine])
-        volume = rented.volume or _find_disk(cloud, rented)
-        if not left and not keep_disk and volume and not volumes.delete_when_free(cloud, volume):
-            left = (volume,)
+        if intent.record.machine == rented.machine:
+            left = _end_by_intent(intent, terms, keep_disk=keep_disk)
+        else:
+            left = _end_by_id(rented, terms, keep_disk=keep_disk)
     except AwsError as error:
         raise still_there(rented, why=error.what) from error
     if left:
-        raise still_there(rented, why="AWS did not end it in time")
-    _forget(cloud, rented, terms)
+        raise still_there(rented, why=f"AWS did not end {', '.join(left)} in time")
     return replace(
-        rented, ended_at=terms.now().isoformat(timespec="seconds"), volume=volume if keep_disk else ""
+        rented,
+        ended_at=terms.now().isoformat(timespec="seconds"),
+        volume=rented.volume if keep_disk else "",
     )
 
 
@@ -159,8 +162,7 @@ def still_there(rented: Rented, *, why: str) -> NoMachineError:
     )
 
 
-def _request(wanted: Wanted, terms: Terms, *, key: str) -> LaunchRequest:
-    keys = make_machine_keys(terms.home, key)
+def _request(wanted: Wanted, terms: Terms, *, intent: Intent) -> LaunchRequest:
     owner = who(terms.cloud_of(wanted.offers[0].region)).name
     cidr = terms.cidr or security.my_address()
 
@@ -175,6 +177,8 @@ def _request(wanted: Wanted, terms: Terms, *, key: str) -> LaunchRequest:
         return security.ensure_group(cloud, vpc=offer.vpc, cidr=cidr, owner=owner, client=terms.client)
 
     def user_data(offer: Offer, expires_at: datetime) -> bytes:
+        # Made when a machine is asked for anew; one that was got before has the keys that it was born with.
+        keys = make_machine_keys(terms.home, _key_name(wanted.batch, len(intent.record.machines)))
         return make_user_data(
             Birth(
                 batch=wanted.batch,
@@ -199,8 +203,13 @@ def _request(wanted: Wanted, terms: Terms, *, key: str) -> LaunchRequest:
         group=group,
         lifetime_s=wanted.life_s,
         user_data=user_data,
-        more_tags={"launcher:env": wanted.environment},
+        more_tags={"launcher:env": wanted.environment, **_keep_tag(terms)},
+        reaper_role=terms.reaper_role,
     )
+
+
+def _keep_tag(terms: Terms) -> dict[str, str]:
+    return {tags.KEEP: f"{terms.keep_s:.0f}s"} if terms.keeps else {}
 
 
 def _describe(machine: Machine, *, usd_per_hour: float, key: str, environment: str) -> Rented:
@@ -226,28 +235,34 @@ def _root(machine: Machine) -> str:
     return next(iter(machine.volumes.values()), "")
 
 
-def _arm_second_line(rented: Rented, terms: Terms) -> None:
-    if terms.reaper_role:
-        schedules.create_schedule(
-            terms.cloud_of(rented.region),
-            batch=batch_of(rented),
-            machine_id=rented.machine,
-            deadline=datetime.fromisoformat(rented.expires_at),
-            role=terms.reaper_role,
-        )
+def _end_by_intent(intent: Intent, terms: Terms, *, keep_disk: bool) -> tuple[str, ...]:
+    if not keep_disk:
+        _sync_home()
+        intent.results_are_home()
+    return abandon(terms.cloud_of, intent, why="its disk is kept" if keep_disk else "finished")
 
 
-def _find_disk(cloud: Cloud, rented: Rented) -> str:
-    """Return the disk of a machine that was ended before we had seen it."""
-    return next((each.id for each in volumes.find_volumes(cloud, attempt=rented.attempt)), "")
+def _sync_home() -> None:
+    """See that all that was brought home is on disk: soon it will be nowhere else."""
+    if hasattr(os, "sync"):  # Windows has none
+        os.sync()
 
 
-def _forget(cloud: Cloud, rented: Rented, terms: Terms) -> None:
-    if terms.reaper_role:
-        schedules.delete_schedule(cloud, schedules.schedule_name(batch_of(rented), rented.machine))
-    intent = intent_of(terms.home, batch_of(rented))
-    if intent.record.machine == rented.machine:
-        intent.close(f"{rented.machine} is gone")
+def _end_by_id(rented: Rented, terms: Terms, *, keep_disk: bool) -> tuple[str, ...]:
+    """End a machine of which no intent knows any more."""
+    cloud = terms.cloud_of(rented.region)
+    left = machines.end(cloud, [rented.machine], seen=True)
+    if left or keep_disk:
+        return left
+    _sync_home()
+    disks = [rented.volume] if rented.volume else []
+    disks = disks or [each.id for each in volumes.find_volumes(cloud, attempt=rented.attempt)]
+    return tuple(disk for disk in disks if not volumes.delete_when_free(cloud, disk))
+
+
+def _key_name(batch: str, number: int) -> str:
+    """Return the name of the keys of a batch's machine, from 0."""
+    return f"{batch}-{number}"
 
 
 def batch_of(rented: Rented) -> str:
