@@ -24,7 +24,7 @@ from launcher.runner import names
 from launcher.targets.ec2_fleet import find_fleet
 from launcher.targets.ec2_open import bring_programs, has_environments, open_new, settle
 from launcher.targets.ec2_rent import Wanted, end, rent
-from launcher.targets.ec2_reuse import find_reusable, others_on, share
+from launcher.targets.ec2_reuse import find_reusable, holders_of, others_on, share
 from launcher.targets.ready import check_gpus
 from launcher.targets.stack import read_stack
 
@@ -105,8 +105,18 @@ class Ec2Target:
             rented = rent(wanted, self.terms)
         if not place.current:
             write_place(batch, place.plus(rented))
+            self._take_from_others(rented, batch)
         self._limit(wanted, rented, batch)
         return rented
+
+    def _take_from_others(self, rented: Rented, batch: Path) -> None:
+        """Let batches that are over, and for which the machine was waiting, pay for it no longer."""
+        going_on = others_on(self.terms.home, rented.machine, batch=batch.name)
+        for other in holders_of(self.terms.home, rented.machine):
+            place = read_place(other)
+            if place and other != batch and other not in going_on:
+                now = self.terms.now().isoformat(timespec="seconds")
+                write_place(other, place.changed(rented.machine, ended_at=now, volume=""))
 
     def _limit(self, wanted: Wanted, rented: Rented, batch: Path) -> None:
         """Say until when the batch may run; the runner ends it then, in order."""

@@ -42,6 +42,11 @@ def others_on(home: Path, machine: str, *, batch: str) -> tuple[Path, ...]:
     )
 
 
+def holders_of(home: Path, machine: str) -> tuple[Path, ...]:
+    """Return the batches that have a machine, done or not."""
+    return tuple(folder for folder, rented in _all_present(home) if rented.machine == machine)
+
+
 def _present(home: Path) -> Iterator[Rented]:
     seen: set[str] = set()
     for _, rented in _all_present(home):
