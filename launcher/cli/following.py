@@ -13,12 +13,13 @@ import click
 
 from launcher import steer
 from launcher.cli.here import boot_id, columns, now
-from launcher.errors import MachineGoneError, ResultsNotSafeError, UsageError
+from launcher.errors import LauncherError, MachineGoneError, ResultsNotSafeError, UsageError
 from launcher.follow import LiveScreen, PlainScreen, follow
 from launcher.pull import News, Puller
 from launcher.report.status import status_text
 from launcher.results.batch import read_batch
 from launcher.results.details import read_details
+from launcher.results.place import read_place
 from launcher.runner import names
 from launcher.targets.places import has_machine, is_elsewhere, is_rented, node_of
 
@@ -148,6 +149,9 @@ def follow_to_exit_code(batch: Path, *, is_new: bool = False, keep: str | None =
         return _let_go(batch)
     except MachineGoneError as gone:
         return _follow_after(batch, gone, keep=keep)
+    except LauncherError:
+        _tell_machine(batch)
+        raise
     end_if_rented(batch, keep=keep)
     return 0 if last.state == names.SUCCEEDED else 1
 
@@ -204,9 +208,21 @@ def _tell(line: str) -> None:
     click.echo(clean(line), err=True)
 
 
+def _tell_machine(batch: Path) -> None:
+    """Say what of a batch is still rented, what that costs, and when and how it ends."""
+    place = read_place(batch)
+    if place and (machine := place.current):
+        _tell(
+            f"{machine.machine} ({machine.type}, {machine.region}) is there, at ${machine.usd_per_hour:.2f} "
+            f"an hour; it ends by itself at {machine.expires_at}. "
+            f"End it now: launcher reap --yes {machine.machine}"
+        )
+
+
 def _let_go(batch: Path) -> int:
     try:
         click.echo(f"\nLeft running. Come back: launcher attach {batch.name}", err=True)
+        _tell_machine(batch)
         click.echo(f"Ctrl-C again within {_SECOND_CTRL_C_S:g} s stops the batch.", err=True)
         time.sleep(_SECOND_CTRL_C_S)
     except KeyboardInterrupt:
