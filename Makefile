@@ -22,7 +22,7 @@ BENCH_PROGRAMS := tsp:task-spooler rsync:rsync
 
 COVERED := launcher/spec/*,launcher/plan/*,launcher/runner/*,launcher/errors.py
 
-.PHONY: help demo test check bench published setup fmt lint types layers unit clean lock stack test-programs bench-programs
+.PHONY: help demo test check bench faults published setup fmt lint types layers unit clean lock stack test-programs bench-programs
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ check: test
 
 bench: setup bench-programs ## measure, against the peers, and print the table
 	$(BIN)/python -m tests.bench
+
+faults: setup test-programs ## play every fault in every phase of a night on machines of the box (hours; root on Linux)
+	$(BIN)/python -m tests.faults $(FAULT)
 
 published: setup ## rewrite the table of published against measured in jobs/README.md from finished batches
 	$(BIN)/python -m tests.published $(HOMES)

@@ -1,0 +1,173 @@
+"""The matrix: every fault in every phase of a night, and why some of them can't meet.
+
+A phase is recognised from outside, by what AWS is asked for, by what the client says or by files at home;
+nothing in the product knows that it is watched.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+CLIENT, API, MACHINE = "client", "api", "machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A moment of a night.
+
+    Attributes:
+        call: the action and `before` or `after` it; else `line` or `state` tell of it.
+        line: what the client says at that moment.
+        states: what all runs have in common at that moment, as seen at home.
+        has_machine: whether there is one that something can happen to.
+        has_results: whether some run has ended.
+    """
+
+    name: str
+    call: tuple[str, str] | None = None
+    line: str = ""
+    states: str = ""
+    has_machine: bool = False
+    has_batch: bool = False
+
+
+PHASES = (
+    Phase("planning", call=("DescribeSubnets", "before")),
+    Phase("before it is bought", call=("RunInstances", "before")),
+    Phase("bought, unheard", call=("RunInstances", "after")),
+    Phase("booting", line="Got i-", has_machine=True),
+    Phase("a new host key", call=("CreateTags", "before"), has_machine=True),
+    Phase("tagged", call=("CreateTags", "after"), has_machine=True),
+    Phase("bringing the batch", line=" is up: ", has_machine=True),
+    Phase("running", states="running", has_machine=True, has_batch=True),
+    Phase("all has ended", states="succeeded", has_machine=True, has_batch=True),
+    Phase("before it is ended", call=("TerminateInstances", "before"), has_machine=True, has_batch=True),
+    Phase("it was ended, unheard", call=("TerminateInstances", "after"), has_batch=True),
+    Phase("before its disk is deleted", call=("DeleteVolume", "before"), has_batch=True),
+    Phase("its disk is deleted, unheard", call=("DeleteVolume", "after"), has_batch=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong.
+
+    Attributes:
+        of: what it happens to.
+        only: the phases that it is about; empty is any that has what it happens to.
+        spot: whether it needs a spot machine.
+        action: of AWS, where it is about one.
+    """
+
+    name: str
+    of: str
+    only: tuple[str, ...] = ()
+    spot: bool = False
+    action: str = ""
+
+
+_CALLED = ("before it is bought", "a new host key", "before it is ended", "before its disk is deleted")
+DENIED = (
+    "sts:GetCallerIdentity",
+    "ssm:GetParameter",
+    "servicequotas:GetServiceQuota",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeImages",
+    "ec2:DescribeInstanceTypeOfferings",
+    "ec2:DescribeInstances",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeVolumes",
+    "ec2:CreateSecurityGroup",
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:RunInstances",
+    "ec2:CreateTags",
+    "ec2:TerminateInstances",
+    "ec2:DeleteVolume",
+)
+FAULTS = (
+    Fault("kill -9", CLIENT),
+    Fault("Ctrl-C twice", CLIENT),
+    Fault("power cut at home", CLIENT, only=tuple(phase.name for phase in PHASES if phase.has_batch)),
+    Fault("second client", CLIENT),
+    Fault("clock wrong", CLIENT),
+    Fault("credentials expire", CLIENT),
+    Fault("answer lost", API, only=_CALLED),
+    Fault("throttled", API, only=_CALLED),
+    Fault("disk won't go", API, only=("before its disk is deleted",)),
+    *(Fault(f"denied {action}", API, only=("planning",), action=action) for action in DENIED),
+    Fault("user-data fails", MACHINE, only=("before it is bought",)),
+    Fault("power cut", MACHINE),
+    Fault("reboot", MACHINE),
+    Fault("sshd gone", MACHINE),
+    Fault("network cut", MACHINE),
+    Fault("network cut for good", MACHINE),
+    Fault("disk full", MACHINE),
+    Fault("runner kill -9", MACHINE),
+    Fault("spot notice", MACHINE, spot=True),
+    Fault("spot end", MACHINE, spot=True),
+    Fault("nobody home, the queue ends", MACHINE),
+    Fault("nobody home, the deadline comes", MACHINE),
+)
+_NEEDS_RUNNER = ("runner kill -9", "nobody home, the queue ends")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A fault in a phase; `impossible` says why they can't meet."""
+
+    fault: Fault
+    phase: Phase
+    impossible: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return f"{self.fault.name} / {self.phase.name}"
+
+
+def cells() -> Iterator[Cell]:
+    """Yield the whole matrix."""
+    for fault in FAULTS:
+        for phase in PHASES:
+            yield Cell(fault, phase, _why_impossible(fault, phase))
+
+
+def possible() -> tuple[Cell, ...]:
+    """Return what can happen."""
+    return tuple(cell for cell in cells() if not cell.impossible)
+
+
+def choose(seed: int, *, denials: int = 3) -> tuple[Cell, ...]:
+    """Return few cells in which every phase meets a fault and every fault a phase, of denials only some."""
+    pick = random.Random(seed)
+    left = [cell for cell in possible() if not cell.fault.action]
+    denied = [cell for cell in possible() if cell.fault.action]
+    pick.shuffle(left)
+    chosen: list[Cell] = []
+    while new := max(left, key=lambda cell: _news(cell, chosen)) if left else None:
+        if not _news(new, chosen):
+            break
+        chosen.append(new)
+        left.remove(new)
+    return (*chosen, *pick.sample(denied, denials))
+
+
+def _news(cell: Cell, chosen: Sequence[Cell]) -> int:
+    is_new_fault = all(other.fault != cell.fault for other in chosen)
+    is_new_phase = all(other.phase != cell.phase for other in chosen)
+    return is_new_fault + is_new_phase
+
+
+def _why_impossible(fault: Fault, phase: Phase) -> str:
+    if fault.only:
+        return "" if phase.name in fault.only else f"it is about: {', '.join(fault.only)}"
+    if fault.of == MACHINE and not phase.has_machine:
+        return "there is no machine"
+    if fault.name in _NEEDS_RUNNER and not phase.has_batch:
+        return "no runner is there yet"
+    return ""

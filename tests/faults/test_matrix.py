@@ -1,0 +1,46 @@
+"""Whatever goes wrong, and whenever: no machine is left, no result is lost, status tells the truth.
+
+CI plays a choice in which every fault and every phase comes up; `make faults` plays all of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.box.box import Box
+from tests.faults.matrix import FAULTS, PHASES, Cell, cells, choose, possible
+from tests.faults.play import play
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.fake_ec2 import FakeEc2
+
+SEED = 3
+CHOSEN = choose(SEED)
+
+
+@pytest.mark.root
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("cell", CHOSEN, ids=[cell.name for cell in CHOSEN])
+def test_money_stops_and_results_survive(cell: Cell, fake_ec2: FakeEc2, tmp_path: Path) -> None:
+    with Box(tmp_path) as box:
+        wrong = play(cell, fake=fake_ec2, box=box, folder=tmp_path)
+
+    assert wrong == (), (tmp_path / "said.log").read_text(errors="replace")
+
+
+def test_every_fault_meets_every_phase_or_says_why_not() -> None:
+    matrix = tuple(cells())
+
+    assert len(matrix) == len(FAULTS) * len(PHASES)
+    assert {cell.fault for cell in possible()} == set(FAULTS)
+    assert {cell.phase for cell in possible()} == set(PHASES)
+
+
+def test_what_ci_plays_has_every_phase_and_every_fault_but_some_denials() -> None:
+    assert {cell.phase for cell in CHOSEN} == set(PHASES)
+    assert {fault for fault in FAULTS if not fault.action} <= {cell.fault for cell in CHOSEN}
+    assert choose(SEED) == CHOSEN
