@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from launcher.nodes.ssh_connection import Connection
     from launcher.targets.ec2_rent import Terms
 
+_ASK_S = 60.0
+
 
 @contextmanager
 def reach(batch: Path) -> Iterator[tuple[Attendance, Connection, Node]]:
@@ -59,17 +61,21 @@ def end_machine(batch: Path, *, keep: str | None = None) -> None:
 
 
 def find_machine_again(batch: Path, *, failed: bool) -> bool:
-    """See that a batch that is to be resumed has a machine: the one that it had, else another one.
+    """See that a batch that is to be resumed is on a machine: the one that it had, else another one.
 
     Returns:
-        whether it goes on already, on another machine than before.
+        whether it goes on already, since it had to be brought there.
     """
     if has_machine(batch):
         try:
-            with reach(batch):
-                return False
+            with reach(batch) as (_, _, node):
+                is_there = _is_brought(batch, node)
         except MachineGoneError as gone:
             click.echo(clean(gone.what), err=True)
+        else:
+            if not is_there:  # who submitted it was killed on the way
+                _go_on(batch, failed=failed)
+            return not is_there
     terms = terms_of(batch)
     if read_place(batch):
         recover(batch, terms)
@@ -98,6 +104,12 @@ def _go_on(batch: Path, *, failed: bool) -> None:
     go_on(batch, make_target(settings_here(on="ec2"), batch.parent.parent), failed=failed)
     with reach(batch) as (_, _, node):
         Puller(node, batch, now=now).pull()
+
+
+def _is_brought(batch: Path, node: Node) -> bool:
+    """Tell whether a batch is on its machine whole; how it is started is the last thing that comes there."""
+    start = node.home / names.BATCHES / batch.name / names.START
+    return node.run(["test", "-e", str(start)], timeout_s=_ASK_S).exit_code == 0
 
 
 def _has_work(batch: Path, *, failed: bool) -> bool:
