@@ -60,7 +60,12 @@ def test_the_words_are_those_of_the_runner() -> None:
 
 @pytest.mark.parametrize(
     ("state", "is_open"),
-    [*((state, False) for state in at.CLOSED), ("queued", True), ("running", True), ("interrupted", True)],
+    [
+        *((state, False) for state in sorted(at.CLOSED)),
+        ("queued", True),
+        ("running", True),
+        ("interrupted", True),
+    ],
 )
 def test_a_batch_is_open_while_a_run_has_something_left_to_do(
     home: Home, state: str, *, is_open: bool
