@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from launcher.errors import NodeError
 from launcher.nodes.runner_zip import runner_zip
+from launcher.report.plan import size
+from launcher.report.text import plural
 from launcher.results.batch import read_batch
 from launcher.results.files import parse_object, read_end
 from launcher.results.life import count_requests
 from launcher.runner import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
     from pathlib import PurePath
 
@@ -29,6 +31,27 @@ _INSTALL_TIMEOUT_S = 3600.0
 _START_TIMEOUT_S = 30.0
 _LOOK_AGAIN_S = 0.02
 _CAUSE_LENGTH = 400
+
+
+def bring(
+    batch: Path,
+    node: Node,
+    *,
+    tell: Callable[[str], None],
+    progress: Callable[[int, int], None],
+    exclude: Iterable[str] = (),
+) -> None:
+    """Send a batch to its node, where it is not there already.
+
+    Args:
+        tell: takes a line once it is there.
+        progress: takes how many bytes have travelled, and how many will.
+        exclude: paths that stay at home, beside those that always do.
+    """
+    left_out = (*HOME_ONLY, *exclude)
+    moved = node.send(batch, to=_batch_on(node, batch.name), exclude=left_out, tell=progress)
+    if moved.paths:
+        tell(f"sent {plural(len(moved.paths), 'file')}, {size(moved.size_bytes)}")
 
 
 def start_runner(node: Node, batch_id: str, *, only_requests: bool = False) -> None:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from launcher.backends import check_backends
 from launcher.freeze import freeze, take_away
-from launcher.runner import names
-from launcher.steer import HOME_ONLY, install_environment, leave_start, start_runner
+from launcher.steer import bring, install_environment, leave_start, start_runner
 from launcher.targets.places import has_machine, is_elsewhere
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ def submit(
     now: datetime,
     random: Random,
     tell: Callable[[str], None],
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Path:
     """Submit a batch and return once its runner was started.
 
@@ -38,6 +38,7 @@ def submit(
         draft: what to carry out.
         home: the folder `.launcher` of the project.
         tell: takes lines about what happens.
+        progress: takes how many bytes have travelled to the node, and how many will.
 
     Returns:
         the batch folder at home.
@@ -46,7 +47,8 @@ def submit(
     is_there = False
     try:
         with target.acquire(batch, offers=draft.plan.offers) as node:
-            _bring(batch, draft, node=node, tell=tell)
+            bring(batch, node, tell=tell, progress=progress)
+            _prepare(draft, batch, node=node, tell=tell)
             target.check(node, batch)
             if is_elsewhere(batch):  # from here on a machine starts the runner by itself, too
                 leave_start(node, batch.name)
@@ -60,8 +62,7 @@ def submit(
     return batch
 
 
-def _bring(batch: Path, draft: Draft, *, node: Node, tell: Callable[[str], None]) -> None:
-    node.send(batch, to=node.home / names.BATCHES / batch.name, exclude=HOME_ONLY)
+def _prepare(draft: Draft, batch: Path, *, node: Node, tell: Callable[[str], None]) -> None:
     for sha256 in draft.requirements:
         tell(f"environment {sha256[:8]}: installing it, where it is not there yet")
         install_environment(node, batch.name, sha256=sha256)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +11,7 @@ import click
 
 from launcher import steer
 from launcher.cli.here import boot_id, columns, now
+from launcher.cli.sending import is_live
 from launcher.errors import LauncherError, MachineGoneError, ResultsNotSafeError, UsageError
 from launcher.follow import LiveScreen, PlainScreen, follow
 from launcher.pull import News, Puller
@@ -197,7 +196,7 @@ def _follow_after(batch: Path, gone: MachineGoneError, *, keep: str | None) -> i
 
 
 def _screen() -> Screen:
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    if is_live():
         return LiveScreen()
     return PlainScreen(_tell)
 

@@ -11,6 +11,7 @@ from launcher.attend import Attendance, end_night
 from launcher.cli.batching import make_target, settings_here
 from launcher.cli.here import now
 from launcher.cli.renting import make_terms
+from launcher.cli.sending import sending_bar
 from launcher.errors import MachineGoneError, SshError
 from launcher.go_on import go_on
 from launcher.pull import Puller
@@ -101,7 +102,9 @@ def after_machine(batch: Path, gone: MachineGoneError) -> bool:
 
 
 def _go_on(batch: Path, *, failed: bool) -> None:
-    go_on(batch, make_target(settings_here(on="ec2"), batch.parent.parent), failed=failed)
+    target = make_target(settings_here(on="ec2"), batch.parent.parent)
+    with sending_bar() as progress:
+        go_on(batch, target, tell=_tell, progress=progress, failed=failed)
     with reach(batch) as (_, _, node):
         Puller(node, batch, now=now).pull()
 
@@ -110,6 +113,10 @@ def _is_brought(batch: Path, node: Node) -> bool:
     """Tell whether a batch is on its machine whole; how it is started is the last thing that comes there."""
     start = node.home / names.BATCHES / batch.name / names.START
     return node.run(["test", "-e", str(start)], timeout_s=_ASK_S).exit_code == 0
+
+
+def _tell(line: str) -> None:
+    click.echo(clean(line), err=True)
 
 
 def _has_work(batch: Path, *, failed: bool) -> bool:

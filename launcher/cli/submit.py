@@ -37,6 +37,7 @@ def command(
     from launcher.cli.following import follow_to_exit_code, watching
     from launcher.cli.here import now
     from launcher.cli.plan import show_plan
+    from launcher.cli.sending import sending_bar
     from launcher.settings.home import make_home
     from launcher.submit import submit
 
@@ -53,14 +54,16 @@ def command(
         from launcher.cli.cost import agree_on_cost
 
         agree_on_cost(plan, prepared.settings, yes=yes)
-    batch = submit(
-        prepared.draft,
-        home=make_home(prepared.home),
-        target=prepared.target,
-        now=now(),
-        random=random.Random(),  # noqa: S311 - it names batches
-        tell=lambda line: click.echo(line, err=True),
-    )
+    with sending_bar() as progress:
+        batch = submit(
+            prepared.draft,
+            home=make_home(prepared.home),
+            target=prepared.target,
+            now=now(),
+            random=random.Random(),  # noqa: S311 - it names batches
+            tell=lambda line: click.echo(line, err=True),
+            progress=progress,
+        )
     if not detach:
         return follow_to_exit_code(batch, is_new=True, keep=keep)
     with watching(batch) as watch:
@@ -70,6 +73,7 @@ def command(
 
 
 def _tell_plan(plan: Plan) -> None:
+    from launcher.report.plan import left_out_lines
     from launcher.report.text import plural
 
     click.echo(f"{plural(len(plan.runs), 'run')} of {plural(len(plan.jobs), 'job')} on {plan.on}", err=True)
@@ -79,5 +83,8 @@ def _tell_plan(plan: Plan) -> None:
         click.echo(
             f"{plan.finished:,} of them succeeded before, unchanged: --needed leaves them out", err=True
         )
+    for job in plan.jobs if plan.on != "local" else ():
+        for line in left_out_lines({"code": job.code}):
+            click.echo(f"{job.name} goes {line}", err=True)
     for warning in plan.warnings:
         click.echo(f"note: {warning}", err=True)

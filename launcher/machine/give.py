@@ -34,10 +34,17 @@ class Giver:
 
     Args:
         clock_ns: the time, as files are stamped.
+        count: takes how many bytes have been given since the last call.
     """
 
-    def __init__(self, wire: Wire, *, clock_ns: Callable[[], int] = time.time_ns) -> None:
-        self._wire, self._clock_ns = wire, clock_ns
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        clock_ns: Callable[[], int] = time.time_ns,
+        count: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._wire, self._clock_ns, self._count = wire, clock_ns, count
         self._known: dict[str, tuple[int, int, Any]] = {}
 
     def give(self, root: str, wanted: Iterable[tuple[int, str, int, str]]) -> None:
@@ -74,10 +81,12 @@ class Giver:
             if size == end or not chunk:
                 break
             self._wire.put(said, chunk)
+            self._count(len(chunk))
             said = {}
         self._remember(path, facts.st_ino, size, engine)
         last = {"sha256": engine.hexdigest(), "size": size, "changed_ns": self._stamp(descriptor)}
         self._wire.put({**said, **last}, chunk)
+        self._count(len(chunk))
 
     def _hash_start(self, descriptor: int, file: tuple[str, int], *, start: int, digest: str) -> Any:
         """Return the hash so far where the first bytes are those that the other end has, else None."""

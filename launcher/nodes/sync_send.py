@@ -12,7 +12,7 @@ from launcher.machine.tree import FILE, walk
 from launcher.nodes.node import Moved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from launcher.machine.tree import Row
@@ -42,13 +42,13 @@ def send(
         wire.put_rows(rows)
         peer.hear()
         numbers = _settle(wire, folder, rows)
-        sizes = [rows[number].size for number in numbers]
-        _give(wire, folder, [(number, rows[number].path) for number in numbers], sizes, tell)
+        size_bytes = sum(rows[number].size for number in numbers)
+        _give(wire, folder, [(number, rows[number].path) for number in numbers], size_bytes, tell)
         wire.flush()
         wrong = peer.answer().get("wrong")
     if wrong:
         raise NodeError(f"{peer.name} did not get all of it: {wrong[0]}.", "Try again.")
-    return Moved(tuple(rows[number].path for number in numbers), sum(sizes))
+    return Moved(tuple(rows[number].path for number in numbers), size_bytes)
 
 
 def _settle(wire: Wire, folder: Path, rows: Sequence[Row]) -> list[int]:
@@ -74,20 +74,18 @@ def _give(
     wire: Wire,
     folder: Path,
     files: Sequence[tuple[int, str]],
-    sizes: Sequence[int],
+    total: int,
     tell: Callable[[int, int], None] | None,
 ) -> None:
-    done, total = 0, sum(sizes)
+    done = 0
 
-    def wanted() -> Iterator[tuple[int, str, int, str]]:
+    def count(size: int) -> None:
         nonlocal done
-        for (number, path), size in zip(files, sizes, strict=True):
-            yield number, path, 0, ""
-            done += size
-            if tell:
-                tell(done, total)
+        done += size
+        if tell and total:
+            tell(min(done, total), total)  # a file may have grown meanwhile
 
-    Giver(wire).give(os.fspath(folder), wanted())
+    Giver(wire, count=count).give(os.fspath(folder), ((number, path, 0, "") for number, path in files))
 
 
 def _hash_of(path: Path) -> str:

@@ -82,7 +82,7 @@ def _job(job: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], plan: Mappin
         ("metric", _metric(job)),
         ("after", clean(", ".join(job.get("after", ())))),
         ("code", _code(job)),
-        *(("", line) for line in _left_out(job)),
+        *(("", line) for line in left_out_lines(job)),
     ]
     return [clean(job["name"]), *table([fact for fact in facts if fact[1]])]
 
@@ -182,7 +182,8 @@ def _code(job: Mapping[str, Any]) -> str:
     return said + (f", with {clean(environment['file'])}" if environment else "")
 
 
-def _left_out(job: Mapping[str, Any]) -> list[str]:
+def left_out_lines(job: Mapping[str, Any]) -> list[str]:
+    """Return a line for each reason why paths of a job's folder are not taken."""
     left_out = (job.get("code") or {}).get("left_out") or ()
     by_reason: dict[str, list[str]] = {}
     for path, reason in left_out:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from tests.cli.kit import kill, wait_for
+from tests.cli.kit import LAUNCHER, kill, wait_for
 from tests.sshd import running_sshd
 
 if TYPE_CHECKING:
@@ -115,6 +116,21 @@ def test_a_detached_batch_is_come_back_to_and_its_log_streams(project: Project) 
     assert project.launcher("attach", batch.name).code == 0
     assert logs.stdout.read() == "two\n"
     assert project.states() == ["succeeded"]
+
+
+@pytest.mark.usefixtures("box")
+def test_what_is_sent_and_what_stays_is_said(project: Project) -> None:
+    job = project.job(files={"data.bin": "x" * 2_000_000, "mine.txt": "", ".gitignore": "mine.txt\n"})
+
+    with project.terminal(LAUNCHER, "submit", job, *ON) as terminal:
+        terminal.read_until("sending", "2.0/2.0 MB", "sent ", "succeeded")
+        assert terminal.wait() == 0
+    piped = project.launcher("submit", job, *ON)
+
+    assert re.search(r"sent \d+ files, 2 MB\r\n", terminal.text), terminal.text
+    assert re.search(r"^sent \d+ files, 1\.\d+ kB$", piped.err, re.MULTILINE), "the data is there already"
+    assert "job goes without mine.txt (.gitignore" in piped.err
+    assert "sending" not in piped.err
 
 
 @pytest.mark.usefixtures("box")
