@@ -17,6 +17,7 @@ from launcher.errors import (
     MachineGoneError,
     NodeError,
     RefusedError,
+    ResultsNotSafeError,
     SshAuthenticationError,
 )
 from launcher.results.left import Missing, find_missing, read_left
@@ -208,15 +209,19 @@ class News:
         self._is_lost = False
         self.last = Pulled()
 
-    def refresh(self, *, at_once: bool = False) -> None:
+    def refresh(self, *, at_once: bool = False) -> bool:
         """Bring home what is new, unless that was done a moment ago.
+
+        Returns:
+            whether that was done now, and by us.
 
         Raises:
             NodeError: the node is not the one that it was, or is hostile: to try again is no help.
         """
         began = self._clock()
         if began < self._next_at and not at_once:
-            return
+            return False
+        pulled = None
         try:
             pulled = self._puller.pull()
             self._met()
@@ -229,15 +234,24 @@ class News:
             self.last = pulled or self.last
             self._find()
         self._next_at = self._clock() + max(self._every_s, (self._clock() - began) / _SHARE)
+        return pulled is not None
 
     def finish(self, sleep: Callable[[float], None]) -> Pulled:
-        """Pull until everything is at home, with patience; what is missing then stands in the answer."""
+        """Pull until everything is at home, with patience; what is missing then stands in the answer.
+
+        Raises:
+            ResultsNotSafeError: what there is could not be looked at, so that nothing is known to be missing.
+        """
         until = self._clock() + _PATIENCE_S
         while True:
-            self.refresh(at_once=True)
-            is_done = self.last.is_safe and not self.last.is_alive and not self._is_lost
-            if is_done or self._clock() > until:
+            has_looked = self.refresh(at_once=True)
+            is_done = has_looked and self.last.is_safe and not self.last.is_alive
+            if is_done or (has_looked and self._clock() > until):
                 return self.last
+            if self._clock() > until:
+                raise ResultsNotSafeError(
+                    "Whether everything is at home could not be seen at the end.", "Try again: launcher pull"
+                )
             sleep(1.0)
 
     def _lose(self, error: NodeError) -> None:

@@ -26,7 +26,7 @@ def command(batch: str | None, failed: bool, detach: bool) -> int:
     Example:
       launcher resume --failed
     """
-    from launcher.cli.following import watching
+    from launcher.cli.following import end_if_rented, watching
     from launcher.cli.here import boot_id, home_or_fail, now
     from launcher.results.batch import read_batch
     from launcher.results.find import find_batch
@@ -43,12 +43,16 @@ def command(batch: str | None, failed: bool, detach: bool) -> int:
     with watching(folder) as watch:
         watch.refresh_at_once()
         record = read_batch(folder, now=now(), boot_id=boot_id())
-        if not _has_work(record, failed=failed):
+        if has_work := _has_work(record, failed=failed):
+            resume(watch.node, folder.name, environments=read_environments(folder), failed=failed)
+            watch.wait_for_runner()
+        else:
             click.echo(_nothing_to_do(record), err=True)
-            return 0
-        resume(watch.node, folder.name, environments=read_environments(folder), failed=failed)
-        watch.wait_for_runner()
-    return _leave_or_follow(folder, detach=detach)
+            watch.finish()
+    if has_work:
+        return _leave_or_follow(folder, detach=detach)
+    end_if_rented(folder)  # who followed it before did not come to that
+    return 0
 
 
 def _leave_or_follow(folder: Path, *, detach: bool) -> int:

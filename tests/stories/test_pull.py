@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from launcher.errors import HostileNodeError, NodeError
+from launcher.errors import HostileNodeError, NodeError, ResultsNotSafeError
 from launcher.pull import News, Pulled, Puller, write_seen
 from launcher.results.batch import read_batch
 from launcher.results.left import Missing, find_missing, read_left
@@ -99,6 +99,16 @@ def test_the_end_waits_for_everything_and_says_what_is_missing_when_patience_end
     assert news.finish(clock.sleep).is_safe
     assert good.asked == 3
     assert not hopeless.finish(clock.sleep).is_safe
+    assert clock.now_s >= 60
+
+
+@pytest.mark.parametrize("news", [None, NodeError("It is gone.", "Wait.")], ids=["busy", "lost"])
+def test_what_was_not_looked_at_in_the_end_is_not_safe(news: Any) -> None:
+    hopeless, clock, _ = news_of(Broken(Pulled(ended=1), *[news] * 100))
+    hopeless.refresh(at_once=True)
+
+    with pytest.raises(ResultsNotSafeError):
+        hopeless.finish(clock.sleep)
     assert clock.now_s >= 60
 
 
