@@ -66,10 +66,10 @@ def find_image(cloud: Cloud, kind: MachineType, *, environment: str = "", wanted
     """
     if wanted:
         return _describe(cloud, [wanted], source="the setting image")
-    own = _find_own(cloud, environment, is_volta=_is_volta(kind)) if environment else None
+    own = _find_own(cloud, environment, is_volta=is_volta(kind)) if environment else None
     if own:
         return own
-    if kind.gpus and not _is_volta(kind):
+    if kind.gpus and not is_volta(kind):
         return _find_public(cloud, _BASE, name=_BASE_NAME, owner=_AMAZON, source="Amazon's base image")
     driver = DRIVER_580 if kind.gpus else ""
     return _find_public(
@@ -94,7 +94,8 @@ def tags_of(row: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in row.get("Tags", ())}
 
 
-def _is_volta(kind: MachineType) -> bool:
+def is_volta(kind: MachineType) -> bool:
+    """Tell whether a type's GPU needs a driver that Amazon's images do not have."""
     return 0 < kind.compute_capability < OLDEST_CAPABILITY
 
 

@@ -13,15 +13,37 @@ if TYPE_CHECKING:
     from launcher.aws.own_images import OwnImage
 
 
-@click.group(name="ami", short_help="List and retire machine images of your own.")
+@click.group(name="ami", short_help="Build, list and retire machine images of your own.")
 def command() -> None:
-    """List and retire machine images in which the stack is installed already.
+    """Build, list and retire machine images in which the stack is installed already.
 
     \b
     Examples:
+      launcher ami build
       launcher ami list
       launcher ami retire ami-0123456789abcdef0
     """
+
+
+@command.command("build", short_help="Build an image on a rented machine, and try it on a second one.")
+@click.option("--type", "type_name", metavar="TYPE", default="g6.xlarge", show_default=True, help="On what.")
+@click.option("--region", metavar="REGION", help="Where; default: the first region of the settings.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+def build_command(type_name: str, region: str | None, yes: bool) -> None:
+    """Build an image in which the stack is installed already, for types with a GPU like this one's.
+
+    Two machines are rented one after the other and ended again: one is installed and copied, the other starts
+    from the copy and is looked over. Only then do plans prefer the image.
+
+    \b
+    Example:
+      launcher ami build --type g6.xlarge
+    """
+    from launcher.cli.building import build
+
+    made = build(type_name, region, yes=yes)
+    click.echo(made.id)
+    click.echo(f"{made.name}: ${made.usd_per_month:.2f} a month; remove it: launcher ami retire", err=True)
 
 
 @command.command("list", short_help="Show images, whether they were verified, and what they cost.")

@@ -26,11 +26,22 @@ def agree_on_cost(plan: Plan, settings: Settings, *, yes: bool) -> None:
     for line in candidate_lines(plan.fleet, limits):
         click.echo(line, err=True)
     most = most_usd(plan.offers, limits)
-    if yes or most is None or most <= settings.ask_above_usd:
+    if most is not None:
+        agree(most, settings, yes=yes)
+
+
+def agree(most: float, settings: Settings, *, yes: bool) -> None:
+    """Ask once, where this may cost more than may be spent unasked.
+
+    Raises:
+        UsageError: nobody is here to agree.
+        click.Abort: somebody is, and does not.
+    """
+    if yes or most <= settings.ask_above_usd:
         return
     if not sys.stdin.isatty():
         raise UsageError(
             f"This may cost up to ${most:.2f}, and nobody is here to agree.",
             "Say --yes, or set ask_above_usd in the settings.",
         )
-    click.confirm(f"Rent a machine for at most ${most:.2f}?", abort=True, err=True)
+    click.confirm(f"Rent for at most ${most:.2f}?", abort=True, err=True)
