@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from launcher.aws import machines, volumes
-from launcher.errors import AwsMissingError, ResultsNotSafeError, UsageError
-from launcher.pull import Puller, write_seen
+from launcher.errors import AwsMissingError, NodeError, ResultsNotSafeError, UsageError
+from launcher.pull import Pulled, Puller, write_seen
 from launcher.results.place import Place, Rented, read_place
+from launcher.runner import names
 from launcher.targets.ec2 import write_place
 from launcher.targets.ec2_disk import open_disk
 from launcher.targets.ec2_keys import remove_keys
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
     from launcher.aws.volumes import Volume
     from launcher.nodes.node import Node
-    from launcher.pull import Pulled
     from launcher.targets.ec2_rent import Terms
+
+_ASK_S = 60.0
+_LOOK = 'test -d "$1/etc" || exit 2; test -d "$2"'
 
 
 def recover(batch: Path, terms: Terms) -> Pulled | None:
@@ -93,12 +96,28 @@ def _pull_all(show: Callable[[bool], Node], batch: Path, terms: Terms) -> Pulled
 
 
 def _pull(node: Node, batch: Path, terms: Terms) -> Pulled:
+    if not _is_brought(node, batch):
+        return Pulled()
     pulled = Puller(node, batch, now=terms.now, is_disk=True).pull()
     if pulled is None:
         raise ResultsNotSafeError(
             f"Somebody else is pulling {batch.name}.", "Let that end, then recover again."
         )
     return pulled
+
+
+def _is_brought(node: Node, batch: Path) -> bool:
+    """Tell whether a batch ever came to the disk's machine: one that was killed early has nothing to lose.
+
+    Raises:
+        NodeError: the disk shows no system at all.
+    """
+    there = f"{node.home}/{names.BATCHES}/{batch.name}"
+    argv = ["sh", "-c", _LOOK, "sh", str(node.home.parents[2]), there]
+    answer = node.run(argv, timeout_s=_ASK_S).exit_code
+    if answer not in {0, 1}:
+        raise NodeError("The disk shows no system.", "It is kept: recover again, or look at it yourself.")
+    return answer == 0
 
 
 def _write_gone(batch: Path, rented: Rented, terms: Terms, *, volume: str) -> None:

@@ -55,11 +55,17 @@ class Connection:
     Args:
         address: of the server.
         dial: makes a transport that is authenticated.
+        insist: makes it again and again, with patience.
     """
 
-    def __init__(self, address: Address, dial: Callable[[], paramiko.Transport]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        dial: Callable[[float], paramiko.Transport],
+        insist: Callable[[Connection], None],
+    ) -> None:
         self.address = address
-        self._dial = dial
+        self._dial, self._insist = dial, insist
         self._transport: paramiko.Transport | None = None
 
     def __enter__(self) -> Self:
@@ -75,16 +81,25 @@ class Connection:
         """The key by which the server proved who it is."""
         return _key_of(self.transport())
 
-    def transport(self) -> paramiko.Transport:
-        """Return the transport; a lost one is made anew.
+    def transport(self, *, patience_s: float = _ATTEMPT_S) -> paramiko.Transport:
+        """Return the transport; a lost one is made anew, by one attempt.
 
         Raises:
             SshError: it could not be made.
         """
         if self._transport is None or not self._transport.is_active():
             self.close()
-            self._transport = self._dial()
+            self._transport = self._dial(patience_s)
         return self._transport
+
+    def connect(self) -> None:
+        """Connect anew, trying again while nobody answers: a server that was just started takes a moment.
+
+        Raises:
+            SshError: nobody answered in time, or another try is no help.
+        """
+        self.close()
+        self._insist(self)
 
     def run_as_admin(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
         """Run a program to its end as the user that logs in.
@@ -203,24 +218,28 @@ def connect(
         SshRefusedError, SshTimeoutError: nobody answered until then.
         SshAuthenticationError, HostKeyError: another try is no help.
     """
-    until = clock() + timeout_s
 
-    def dial() -> paramiko.Transport:
-        remaining_s = max(1.0, min(_ATTEMPT_S, until - clock())) if clock() < until else _ATTEMPT_S
-        return _dial(address, key=key, known=known, own_keys=own_keys, timeout_s=remaining_s)
+    def dial(patience_s: float) -> paramiko.Transport:
+        seconds = max(1.0, min(_ATTEMPT_S, patience_s))
+        return _dial(address, key=key, known=known, own_keys=own_keys, timeout_s=seconds)
 
-    connection = Connection(address, dial)
-    while True:
-        try:
-            connection.transport()
-        except (SshAuthenticationError, HostKeyError):
-            raise
-        except SshError:
-            if clock() + _AGAIN_S > until:
+    def insist(connection: Connection) -> None:
+        until = clock() + timeout_s
+        while True:
+            try:
+                connection.transport(patience_s=until - clock())
+            except (SshAuthenticationError, HostKeyError):
                 raise
-            sleep(_AGAIN_S)
-        else:
-            return connection
+            except SshError:
+                if clock() + _AGAIN_S > until:
+                    raise
+                sleep(_AGAIN_S)
+            else:
+                return
+
+    connection = Connection(address, dial, insist)
+    connection.connect()
+    return connection
 
 
 def _dial(

@@ -52,7 +52,7 @@ def rotate_host_key(
     new = parse_public_key(_do(connection, _MAKE, key))
     known.pin([old.line, new.line])
     _do(connection, _PUT_IN_PLACE + restart, key)
-    connection.close()
+    connection.connect()
     if connection.server_key != new:
         raise HostKeyError(
             f"{connection.address} still shows its old host key.", "End this machine and take another one."
