@@ -20,6 +20,7 @@ from launcher.errors import (
     ResultsNotSafeError,
     SshAuthenticationError,
 )
+from launcher.nodes.sync_record import Record
 from launcher.results.left import Missing, find_missing, read_left
 from launcher.results.plan_file import read_plan
 from launcher.results.states import read_states
@@ -130,6 +131,7 @@ class Puller:
             more = self._fetch(tuple(self._open_outputs()), tell)
             paths, size_bytes, beside = paths + more[0], size_bytes + more[1], beside + more[2]
         missing = self._verify(left)
+        self._put_aside(missing)
         self._remember(seen)
         return Pulled(
             paths,
@@ -167,6 +169,17 @@ class Puller:
             if not found:
                 self._verified[run] = files
         return tuple(missing)
+
+    def _put_aside(self, missing: Sequence[Missing]) -> None:
+        """Move what came here and went bad here out of the way, so that it comes once more.
+
+        A power cut can leave a file its length and time, but not its content.
+        """
+        record = Record(self._batch) if missing else None
+        for each in missing:
+            path, known = self._batch / each.path, record.get(each.path) if record else None
+            if known and path.is_file() and known.is_home(path.lstat()):
+                path.replace(path.with_name(f"{path.name}.damaged"))
 
     def _remember(self, seen: dict[str, Any]) -> None:
         write_seen(self._batch, {**seen, "pulled_at": self._now().isoformat(timespec="microseconds")})

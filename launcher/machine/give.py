@@ -23,6 +23,7 @@ _FLAGS = (
     | getattr(os, "O_CLOEXEC", 0)
 )
 _MOST_REMEMBERED = 20_000
+_LONG_BYTES = 4 << 20
 # Files are stamped by a clock of some milliseconds: one written twice within its tick looks unchanged.
 _TICK_NS = 50_000_000
 
@@ -91,7 +92,8 @@ class Giver:
     def _hash_start(self, descriptor: int, file: tuple[str, int], *, start: int, digest: str) -> Any:
         """Return the hash so far where the first bytes are those that the other end has, else None."""
         inode, size, engine = self._known.get(file[0], (0, 0, None))
-        if engine is None or (inode, size) != (file[1], start):
+        # A file that replaces another may get the number of one before: only of a long log is that believed.
+        if engine is None or start < _LONG_BYTES or (inode, size) != (file[1], start):
             engine = _hash_first(descriptor, start)
         return engine.copy() if engine is not None and engine.hexdigest() == digest else None
 

@@ -84,6 +84,14 @@ def test_of_a_log_that_grows_only_the_new_bytes_travel(peer: Peer, there: Path, 
     assert (there.parent / "home" / "log").read_bytes() == b"one\nmore\nmore\nmore\n"
 
 
+def test_a_file_that_replaces_another_and_has_its_number_comes_whole(peer: Peer, there: Path) -> None:
+    same = fetcher(peer, there)
+    for content in (b'{"a": 1}', b'{"a": 1, "b": [1, 2]}', b'{"best": 3, "last": 4, "values": [5, 6]}'):
+        write(there / "log", content)
+        same.fetch((), None)
+        assert (there.parent / "home" / "log").read_bytes() == content
+
+
 def test_a_log_that_was_written_anew_comes_whole(peer: Peer, there: Path) -> None:
     same = fetcher(peer, there)
     same.fetch((), None)
