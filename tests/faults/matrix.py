@@ -23,15 +23,17 @@ class Phase:
     Attributes:
         call: the action and `before` or `after` it; else `line` or `state` tell of it.
         line: what the client says at that moment.
-        states: what all runs have in common at that moment, as seen at home.
+        states: what all runs have in common at that moment, as seen at home; of `running` one is enough.
+        outputs: whether what they wrote is at home, too.
         has_machine: whether there is one that something can happen to.
-        has_results: whether some run has ended.
+        has_batch: whether the batch is on it, or was.
     """
 
     name: str
     call: tuple[str, str] | None = None
     line: str = ""
     states: str = ""
+    outputs: bool = False
     has_machine: bool = False
     has_batch: bool = False
 
@@ -45,7 +47,8 @@ PHASES = (
     Phase("tagged", call=("CreateTags", "after"), has_machine=True),
     Phase("bringing the batch", line=" is up: ", has_machine=True),
     Phase("running", states="running", has_machine=True, has_batch=True),
-    Phase("all has ended", states="succeeded", has_machine=True, has_batch=True),
+    Phase("results come home", states="succeeded", has_machine=True, has_batch=True),
+    Phase("all is at home", states="succeeded", outputs=True, has_machine=True, has_batch=True),
     Phase("before it is ended", call=("TerminateInstances", "before"), has_machine=True, has_batch=True),
     Phase("it was ended, unheard", call=("TerminateInstances", "after"), has_batch=True),
     Phase("before its disk is deleted", call=("DeleteVolume", "before"), has_batch=True),
@@ -92,7 +95,8 @@ DENIED = (
 FAULTS = (
     Fault("kill -9", CLIENT),
     Fault("Ctrl-C twice", CLIENT),
-    Fault("power cut at home", CLIENT, only=tuple(phase.name for phase in PHASES if phase.has_batch)),
+    # From then on what is at home is on its disk: that is seen to before a machine is ended.
+    Fault("power cut at home", CLIENT, only=("running", "results come home", "all is at home")),
     Fault("second client", CLIENT),
     Fault("clock wrong", CLIENT),
     Fault("credentials expire", CLIENT),

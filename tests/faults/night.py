@@ -107,6 +107,12 @@ class Night:
         return [json.loads(path.read_text())["state"] for path in found]
 
     @property
+    def has_outputs(self) -> bool:
+        """Whether all that runs wrote is at home."""
+        found = list(self.batch.glob("runs/*/outputs/out.bin")) if self.batch else []
+        return len(found) == RUNS
+
+    @property
     def machine(self) -> BoxMachine:
         """The machine that runs now, or ran last."""
         return list(self.ec2.machines.values())[-1]
