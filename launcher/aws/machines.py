@@ -55,6 +55,7 @@ class Machine:
     image: str = ""
     token: str = ""
     reason: str = ""
+    vpc: str = ""
 
     @property
     def is_ending(self) -> bool:
@@ -193,6 +194,7 @@ def read_machine(row: Mapping[str, Any], region: str) -> Machine:
         image=row.get("ImageId", ""),
         token=row.get("ClientToken", ""),
         reason=reason,
+        vpc=row.get("VpcId", ""),
     )
 
 

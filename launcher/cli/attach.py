@@ -12,12 +12,15 @@ from launcher.cli.options import batch_option
 def command(batch: str | None) -> int:
     """Watch a batch (by default the newest) until it ends; the exit code tells its outcome.
 
-    \b
-    Example:
-      launcher attach
-    """
-    from launcher.cli.following import follow_to_exit_code
-    from launcher.cli.here import home_or_fail
-    from launcher.results.find import find_batch
+    One that another computer of the same AWS account submitted is brought here first; give its id as
+    launcher ps shows it.
 
-    return follow_to_exit_code(find_batch(home_or_fail(), batch))
+    \b
+    Examples:
+      launcher attach
+      launcher attach 20261121-0213-brisk-otter
+    """
+    from launcher.cli.finding import find_anywhere
+    from launcher.cli.following import follow_to_exit_code
+
+    return follow_to_exit_code(find_anywhere(batch))

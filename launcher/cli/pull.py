@@ -20,16 +20,16 @@ def command(batch: str | None) -> None:
     Example:
       launcher pull
     """
+    from launcher.cli.finding import find_anywhere
     from launcher.cli.following import tell_pulled
-    from launcher.cli.here import home_or_fail, now
+    from launcher.cli.here import now
     from launcher.errors import NodeError
     from launcher.pull import Puller
     from launcher.report.text import plural
-    from launcher.results.find import find_batch
     from launcher.spec.quantities import format_size
     from launcher.targets.places import is_elsewhere, node_of
 
-    folder = find_batch(home_or_fail(), batch)
+    folder = find_anywhere(batch)
     if not is_elsewhere(folder):
         click.echo(f"Nothing to pull: {folder.name} runs here.", err=True)
         return

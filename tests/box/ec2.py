@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.fake_ec2 import FakeEc2, Launched
 
 _STOP_S = 60.0
+_LET_IN_S = 60
 _EMPTY_DISK_BYTES = 1 << 30
 
 
@@ -41,6 +42,7 @@ class BoxEc2:
         hooks.on_terminate, hooks.on_reboot = self._terminate, self._reboot
         hooks.on_attach, hooks.on_detach = self._attach, self._detach
         hooks.on_delete_volume, hooks.on_spot_notice = self._delete_volume, self._notice
+        hooks.on_public_key = self._let_in
 
     def disk(self, volume: str) -> Path:
         """Return the image behind a volume."""
@@ -103,6 +105,14 @@ class BoxEc2:
     def _delete_volume(self, volume: str) -> None:
         if volume in self._volumes:
             self.box.delete_disk(self._volumes.pop(volume))
+
+    def _let_in(self, instance: str, user: str, key: str) -> None:
+        # sshd reads this file beside the usual one; the agent of EC2 Instance Connect forgets a key as soon.
+        script = f'cd ~{user}/.ssh && echo "$1" > authorized_keys2 && chown {user} authorized_keys2'
+        machine = self.machines[instance]
+        machine.inside("sh", "-ec", script, "sh", key)
+        forget = f"rm -f ~{user}/.ssh/authorized_keys2"
+        machine.inside("systemd-run", "--on-active", str(_LET_IN_S), "sh", "-c", forget)
 
     def _notice(self, instance: str, in_s: float) -> None:
         at = datetime.now(UTC) + timedelta(seconds=in_s)

@@ -56,6 +56,7 @@ class Application:
             "scheduler:CreateSchedule": self._schedule,
             "scheduler:UpdateSchedule": self._schedule,
             "s3:PostObject": self._upload,
+            "ec2-instance-connect:SendSSHPublicKey": self._let_in,
         }
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -244,6 +245,15 @@ class Application:
         call.params["Key"], content = uploads.check_upload(environ, bucket=bucket, secret=secret, now=now)
         moto.put_object(bucket, call.params["Key"], content)
         return 204, "text/plain", b""
+
+    def _let_in(self, call: Call, environ: dict[str, Any]) -> Answer:
+        (instance,) = self._known([str(call.params["InstanceId"])])
+        if instance._state.name != "running":
+            raise RefusedError("EC2InstanceStateInvalidException", f"{instance.id} is not running.")
+        if self._fake.hooks.on_public_key:
+            user, key = str(call.params["InstanceOSUser"]), str(call.params["SSHPublicKey"])
+            self._fake.hooks.on_public_key(instance.id, user, key)
+        return self._ask_moto(environ)
 
     def _known(self, ids: Iterable[str]) -> list[Any]:
         wanted = list(ids)

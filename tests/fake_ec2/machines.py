@@ -50,6 +50,7 @@ class Hooks:
     on_detach: Callable[[str], None] | None = None
     on_delete_volume: Callable[[str], None] | None = None
     on_spot_notice: Callable[[str, float], None] | None = None
+    on_public_key: Callable[[str, str, str], None] | None = None
 
 
 @dataclass(slots=True)

@@ -1,0 +1,71 @@
+"""Find a batch here, else on a machine of the same account that another computer rented."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from launcher.cli.here import home_or_fail
+from launcher.errors import AwsError, UsageError
+from launcher.results.find import find_batch
+from launcher.settings.home import choose_home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from launcher.settings.known import Settings
+    from launcher.targets.ec2_rent import Terms
+
+# Nothing else is asked for at AWS: a word that was mistyped is told at once.
+_BATCH_ID = re.compile(r"[0-9]{8}-[0-9]{4}")
+
+
+def find_anywhere(prefix: str | None) -> Path:
+    """Return the folder of a batch; one that only its machine knows is brought here first.
+
+    Raises:
+        UsageError: there is none, or several have that prefix.
+        NodeError: there is a machine, and no way in.
+    """
+    if prefix is None or not _BATCH_ID.match(prefix):
+        return find_batch(home_or_fail(), prefix)
+    here = Path.cwd()
+    home = choose_home(here, first_job_file=here / "job")
+    try:
+        return find_batch(home, prefix)
+    except UsageError as unknown:
+        if "begin with" in unknown.what:  # there are several here
+            raise
+        batch = _join(prefix)
+        if batch is None:
+            raise
+        return batch
+
+
+def _join(prefix: str) -> Path | None:
+    from launcher.cli.batching import settings_here  # boto, for which others need not wait
+    from launcher.cli.renting import make_terms
+    from launcher.join import find_running, join
+    from launcher.settings.home import make_home
+
+    here, settings = Path.cwd(), settings_here()
+    terms = make_terms(settings, choose_home(here, first_job_file=here / "job"))
+    try:
+        machine = find_running(prefix, terms, _regions(settings, terms))
+    except AwsError as error:
+        terms.tell(f"note: whether another computer submitted {prefix} can't be asked: {error.what}")
+        return None
+    if machine is None:
+        return None
+    make_home(terms.home)
+    return join(machine, terms)
+
+
+def _regions(settings: Settings, terms: Terms) -> Iterable[str]:
+    from launcher.aws.regions import regions_to_look_at
+    from launcher.cli.renting import DEFAULT_REGION
+
+    default = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+    return regions_to_look_at(terms.home, settings=settings.regions, default=default)

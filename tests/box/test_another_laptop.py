@@ -1,0 +1,46 @@
+"""A batch is come back to from another computer of the same account."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.night import Night, expected_output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.box.box import Box
+    from tests.fake_ec2 import FakeEc2
+
+pytestmark = pytest.mark.root
+
+
+def test_another_laptop_attaches_brings_all_home_and_ends_the_machine(
+    fake_ec2: FakeEc2, box: Box, tmp_path: Path
+) -> None:
+    night = Night(fake_ec2, box, tmp_path)
+    assert night.run("submit", "hello.yaml", "--on", "ec2", "--yes", "--detach") == 0, night.said
+    assert night.batch is not None
+    batch = night.batch.name
+    shutil.rmtree(night.project / ".launcher")  # whoever sits here now has never seen it
+
+    fake_ec2.gate.denied.add("ec2-instance-connect:*")
+    denied = night.run("attach", batch)
+    said_denied = night.said
+    fake_ec2.gate.denied.clear()
+    code = night.run("attach", batch[:13])
+
+    assert denied == 3, said_denied
+    assert "EC2 Instance Connect is needed" in said_denied
+    assert code == 0, night.said
+    assert night.states == ["succeeded"] * 2
+    outputs = sorted(path.read_bytes() for path in night.batch.glob("runs/*/outputs/out.bin"))
+    assert outputs == [expected_output("--a=1"), expected_output("--a=2")]
+    assert (night.batch / "code" / "hello" / "train.py").is_file()
+    assert (fake_ec2.alive(), fake_ec2.volumes()) == ([], {})
+    [machine] = json.loads((night.batch / "place.json").read_text())["machines"]
+    assert machine["ended_at"]
