@@ -20,6 +20,7 @@ from launcher.report.text import clean
 from launcher.results.batch import read_batch
 from launcher.results.place import read_place
 from launcher.runner import names
+from launcher.stored import pull_stored
 from launcher.targets.ec2_open import known_machine, open_known
 from launcher.targets.places import has_machine
 
@@ -29,9 +30,19 @@ if TYPE_CHECKING:
 
     from launcher.nodes.node import Node
     from launcher.nodes.ssh_connection import Connection
+    from launcher.pull import Pulled
     from launcher.targets.ec2_rent import Terms
 
 _ASK_S = 60.0
+
+
+def pull_from_bucket(batch: Path) -> Pulled | None:
+    """Bring home what the bucket of the settings has of a batch whose machine is gone; None without one."""
+    bucket, place = settings_here().bucket, read_place(batch)
+    if not bucket or place is None or place.last is None:
+        return None
+    cloud = terms_of(batch).cloud_of(place.last.region)
+    return pull_stored(batch, cloud=cloud, bucket=bucket, now=now())
 
 
 @contextmanager

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from launcher.cli.options import batch_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command(short_help="Bring results home from the kept disk of a machine that is gone.")
@@ -30,8 +35,20 @@ def command(batch: str | None) -> None:
     pulled = recover(folder, terms_of(folder))
     if pulled is None:
         click.echo(f"{folder.name} has no disk left to read.", err=True)
+        _recover_from_bucket(folder)
         return
     click.echo(
         f"{plural(len(pulled.paths), 'file')} new, {format_size(pulled.size_bytes)}; "
         f"{plural(pulled.ended, 'ended run')} at home; the disk is deleted"
     )
+
+
+def _recover_from_bucket(folder: Path) -> None:
+    from launcher.cli.following import tell_pulled
+    from launcher.cli.nights import pull_from_bucket
+    from launcher.report.text import plural
+
+    pulled = pull_from_bucket(folder)
+    if pulled is not None:
+        tell_pulled(folder, pulled)
+        click.echo(f"{plural(len(pulled.paths), 'file')} came from the bucket")

@@ -61,7 +61,7 @@ def make_ec2_target(
         prefer_zones={},
         image=settings.image,
     )
-    return Ec2Target(market, terms)
+    return Ec2Target(market, terms, bucket=settings.bucket)
 
 
 def make_terms(settings: Settings, home: Path, *, keep: str | None = None, wait: str | None = None) -> Terms:

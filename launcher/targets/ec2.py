@@ -21,6 +21,7 @@ from launcher.plan.ceiling import GRACE_S
 from launcher.results.place import Place, place_json, read_place
 from launcher.results.plan_file import read_environments, read_plan
 from launcher.runner import names
+from launcher.targets.ec2_bucket import start_uploads
 from launcher.targets.ec2_fleet import find_fleet
 from launcher.targets.ec2_open import bring_programs, has_environments, open_new, settle
 from launcher.targets.ec2_rent import Wanted, end, rent
@@ -47,12 +48,13 @@ class Ec2Target:
     Args:
         market: where to look for offers.
         terms: how to rent.
+        bucket: where machines put copies of their results.
     """
 
     name = "ec2"
 
-    def __init__(self, market: Market, terms: Terms) -> None:
-        self._market = market
+    def __init__(self, market: Market, terms: Terms, *, bucket: str | None = None) -> None:
+        self._market, self._bucket = market, bucket
         self.terms = terms
 
     @property
@@ -88,12 +90,22 @@ class Ec2Target:
             raise
 
     def check(self, node: Node, batch: Path) -> None:
-        """See that jobs have their GPUs, once their environments are installed.
+        """See that jobs have their GPUs, once their environments are installed; have results copied.
 
         Raises:
             NodeError: a job would run on the CPU.
         """
         check_gpus(node, read_plan(batch))
+        place = read_place(batch)
+        if self._bucket and place and place.current:
+            start_uploads(
+                node,
+                batch.name,
+                cloud=self.terms.cloud_of(place.current.region),
+                bucket=self._bucket,
+                until=datetime.fromisoformat(place.current.expires_at),
+                tell=self.terms.tell,
+            )
 
     def _get(self, wanted: Wanted, batch: Path) -> Rented:
         place = read_place(batch) or Place()
