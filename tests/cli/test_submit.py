@@ -51,11 +51,9 @@ BAD_INPUT: list[tuple[list[str], dict[str, str], str]] = [
     (["job.yaml", "--set", "repeats"], {}, "--set"),
     (["job.yaml", "--slots", "0"], {}, "--slots"),
     (["job.yaml", "--detatch"], {}, "--detach"),
-    (["job.yaml", "--on", "ec2"], {}, "nobody is here to agree"),
     (["job.yaml", "--on", "ssh:gpu box"], {}, "names no computer"),
     (["job.yaml", "--on", "moon"], {}, "There is no place 'moon'"),
     (["job.yaml"], {"LAUNCHER_SLOTS": "two"}, "LAUNCHER_SLOTS"),
-    (["job.yaml"], {"LAUNCHER_ON": "ec2"}, "nobody is here to agree"),
     ([], {}, "FILES"),
 ]
 
@@ -73,6 +71,19 @@ def test_bad_input_is_told_and_nothing_is_written(
     assert done.err.startswith("error: ")
     assert "Traceback" not in done.err
     assert said in done.err
+    assert not project.home.exists()
+
+
+@pytest.mark.parametrize(("words", "env"), [(["--on", "ec2"], {}), ([], {"LAUNCHER_ON": "ec2"})])
+def test_what_may_cost_money_is_agreed_to_by_somebody(
+    project: Project, words: list[str], env: dict[str, str]
+) -> None:
+    done = project.launcher("submit", project.job(), *words, env=env)
+
+    assert (done.code, done.out) == (2, "")
+    assert re.search(
+        r"error: This may cost up to \$[0-9.]+, and nobody is here to agree\.\n  Say --yes", done.err
+    )
     assert not project.home.exists()
 
 
