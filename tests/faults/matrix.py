@@ -146,18 +146,15 @@ def possible() -> tuple[Cell, ...]:
     return tuple(cell for cell in cells() if not cell.impossible)
 
 
-def choose(seed: int, *, denials: int = 3) -> tuple[Cell, ...]:
-    """Return few cells in which every phase meets a fault and every fault a phase, of denials only some."""
+def choose(seed: int, *, denials: int = 2) -> tuple[Cell, ...]:
+    """Return few cells in which every phase comes up, each with another fault; and some denials."""
     pick = random.Random(seed)
     left = [cell for cell in possible() if not cell.fault.action]
     denied = [cell for cell in possible() if cell.fault.action]
     pick.shuffle(left)
     chosen: list[Cell] = []
-    while new := max(left, key=lambda cell: _news(cell, chosen)) if left else None:
-        if not _news(new, chosen):
-            break
-        chosen.append(new)
-        left.remove(new)
+    for _ in PHASES:
+        chosen.append(max(left, key=lambda cell: _news(cell, chosen)))
     return (*chosen, *pick.sample(denied, denials))
 
 

@@ -31,7 +31,8 @@ def play(
     night = Night(fake, box, folder, spot=cell.fault.spot, package=package)
     try:
         wrong = [*_Watcher(night, cell).watch()]
-        _come_back(night, cell)
+        wrong += mend(night, cell)
+        _come_back(night)
         wrong += [*checks.clean(night), *checks.home(night)]
     finally:
         fake.watch = None
@@ -97,9 +98,8 @@ def _is_now(phase: Phase, night: Night) -> bool:
     return states == [phase.states] * RUNS and (not phase.outputs or night.has_outputs)
 
 
-def _come_back(night: Night, cell: Cell) -> None:
+def _come_back(night: Night) -> None:
     """Do what a user does who finds the batch in the morning: resume it, and end what is left."""
-    mend(night, cell)
     for _ in range(_TRIES):
         if night.batch is None or night.run("resume", "--failed") == 0:
             break

@@ -33,19 +33,23 @@ def strike(night: Night, cell: Cell) -> None:
     _STRIKES[cell.fault.name](night, cell)
 
 
-def mend(night: Night, cell: Cell) -> None:
-    """Let the fault of a cell be over, where it does not end by itself."""
+def mend(night: Night, cell: Cell) -> tuple[str, ...]:
+    """Let the fault of a cell be over, where it does not end by itself. Returns: what is wrong by then."""
     fake = night.fake
+    wrong: tuple[str, ...] = ()
     fake.faults.clear()
     fake.gate.denied.clear()
     fake.gate.wrong_by_s, fake.gate.expires_at = 0.0, None
     fake.tick()
-    if cell.fault.name.startswith(_GOOD_FOR) or cell.fault.name == "network cut for good":
-        wait_until(lambda: not fake.alive(), timeout_s=_OFF_S, step_s=0.5)
+    is_left = cell.fault.name.startswith(_GOOD_FOR) or cell.fault.name == "network cut for good"
+    # Before anybody comes back: a machine that only its user ends has no end of its own.
+    if is_left and not wait_until(lambda: not fake.alive(), timeout_s=_OFF_S, step_s=0.5):
+        wrong = (f"{night.instance} did not end itself",)
     if cell.fault.name == "disk full" and night.machine.is_running:
         night.machine.inside("rm", "-f", "/var/fill")
     if cell.fault.name == "sshd gone" and night.machine.is_running:
         night.machine.inside("systemctl", "start", "ssh.service")
+    return wrong
 
 
 def _kill(night: Night, _: Cell) -> None:

@@ -1,6 +1,6 @@
 """Whatever goes wrong, and whenever: no machine is left, no result is lost, status tells the truth.
 
-CI plays a choice in which every fault and every phase comes up; `make faults` plays all of it.
+CI plays a choice in which every phase comes up, each with another fault; `make faults` plays all of it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def test_every_fault_meets_every_phase_or_says_why_not() -> None:
     assert {cell.phase for cell in possible()} == set(PHASES)
 
 
-def test_what_ci_plays_has_every_phase_and_every_fault_but_some_denials() -> None:
+def test_what_ci_plays_has_every_phase_each_with_another_fault() -> None:
     assert {cell.phase for cell in CHOSEN} == set(PHASES)
-    assert {fault for fault in FAULTS if not fault.action} <= {cell.fault for cell in CHOSEN}
+    assert len({cell.fault for cell in CHOSEN}) == len(CHOSEN)
     assert choose(SEED) == CHOSEN
