@@ -6,9 +6,8 @@ Written when a machine is there and again when it is gone, each time on disk bef
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from launcher.errors import UsageError
 from launcher.runner import names
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 _HOUR_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rented:
+class Rented(NamedTuple):
     """A machine, as long as it is ours and afterwards.
 
     Attributes:
@@ -57,8 +55,7 @@ class Rented:
         return max(0.0, lived_s) / _HOUR_S * self.usd_per_hour
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """The machines of a batch, the present one last."""
 
     machines: tuple[Rented, ...] = ()
@@ -85,7 +82,7 @@ class Place:
     def changed(self, machine_id: str, **values: Any) -> Place:
         """Return the place with other values of a machine."""
         return Place(
-            tuple(replace(each, **values) if each.machine == machine_id else each for each in self.machines)
+            tuple(each._replace(**values) if each.machine == machine_id else each for each in self.machines)
         )
 
 
@@ -109,4 +106,4 @@ def read_place(batch: Path) -> Place | None:
 
 def place_json(machines: Sequence[Rented]) -> bytes:
     """Return the content of the file."""
-    return json.dumps({"on": "ec2", "machines": [asdict(each) for each in machines]}, indent=1).encode()
+    return json.dumps({"on": "ec2", "machines": [each._asdict() for each in machines]}, indent=1).encode()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -145,7 +144,7 @@ class Ec2Target:
 
     def _give_back(self, rented: Rented, batch: Path) -> None:
         if rented.is_shared:  # it is another batch's as well, and ends with that
-            ended = replace(rented, ended_at=self.terms.now().isoformat(timespec="seconds"))
+            ended = rented._replace(ended_at=self.terms.now().isoformat(timespec="seconds"))
         else:
             self.terms.tell(f"ending {rented.machine}")
             ended = end(rented, self.terms, keep_disk=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -145,8 +145,7 @@ def end(rented: Rented, terms: Terms, *, keep_disk: bool) -> Rented:
         raise still_there(rented, why=error.what) from error
     if left:
         raise still_there(rented, why=f"AWS did not end {', '.join(left)} in time")
-    return replace(
-        rented,
+    return rented._replace(
         ended_at=terms.now().isoformat(timespec="seconds"),
         volume=rented.volume if keep_disk else "",
     )

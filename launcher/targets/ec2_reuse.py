@@ -6,7 +6,6 @@ batch the wait counts in that, too.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -90,4 +89,4 @@ def _is_open(folder: Path) -> bool:
 
 def share(rented: Rented, *, now: datetime) -> Rented:
     """Return a machine as a further batch has it: what it cost before is not this batch's."""
-    return replace(rented, is_shared=True, launched_at=now.isoformat(timespec="seconds"))
+    return rented._replace(is_shared=True, launched_at=now.isoformat(timespec="seconds"))
