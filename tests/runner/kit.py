@@ -44,6 +44,7 @@ class Job:
     environment: Mapping[str, str] | None = None
     warm: Mapping[str, Any] | None = None
     checkpoint_s: float | None = None
+    backend: str | None = None
 
     @property
     def argv(self) -> list[str]:
@@ -65,6 +66,7 @@ class Job:
             "mode": None,
             "stop_on_nan": False,
             "checkpoint_s": self.checkpoint_s,
+            "backend": self.backend,
             "seed": self.seed,
             "repeats": 1,
             "folds": self.folds,

@@ -116,6 +116,14 @@ def test_many_runs_that_cannot_start_do_not_stop_the_batch(home: Home) -> None:
     assert batch.states() == ["failed"] * 30 + ["succeeded"]
 
 
+def test_a_run_is_told_its_backend(home: Home) -> None:
+    batch = home.freeze(Job('echo "$KERAS_BACKEND"', backend="jax"), Job('echo "$KERAS_BACKEND"', name="own"))
+
+    batch.run()
+
+    assert [batch.log(0), batch.log(1)] == [b"jax\n", b"\n"]
+
+
 def test_a_run_finds_its_files_and_parameters_in_its_environment(home: Home) -> None:
     params = {"rate": 1e-3, "layers": [1, 2], "name": "ä'; b", "none": None}
     batch = home.freeze(Job(SHOW_ENVIRONMENT, params=params, folds=5, env={"OWN": "a'; echo b"}))

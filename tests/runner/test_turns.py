@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from launcher.runner import names
 from launcher.runner.lock import Lock, is_held
+from launcher.runner.processes import count_ticks
 from tests.runner.kit import Job
 
 if TYPE_CHECKING:
@@ -49,8 +52,8 @@ def test_batches_of_a_home_wait_for_each_other_in_order(home: Home, tmp_path: Pa
     (tmp_path / "order.go").touch()
 
     assert [runner.wait(60) for runner in runners] == [0, 0, 0]
-    names = [line.split("/batches/")[1].split("/")[0] for line in order.read_text().splitlines()]
-    assert names == sorted(names)
+    order_of = [line.split("/batches/")[1].split("/")[0] for line in order.read_text().splitlines()]
+    assert order_of == sorted(order_of)
     assert [batch.states() for batch in batches] == [["succeeded"] * 2] * 3
 
 
@@ -68,6 +71,32 @@ def test_a_runner_that_waits_its_turn_may_be_told_to_leave(home: Home) -> None:
     assert second.states() == ["queued"]
     at_work.terminate()
     at_work.wait(60)
+
+
+def test_a_batch_waits_for_whoever_has_the_home_whatever_its_name(home: Home) -> None:
+    batch = home.freeze()
+    with Lock(str(home.path / names.NODE_LOCK)) as held:
+        assert held.try_to_take()
+        runner = batch.start()
+        batch.wait_for((batch.folder / "runner.json").exists)
+        time.sleep(0.5)
+        assert batch.states() == ["queued"]
+
+    assert runner.wait(60) == 0
+    assert batch.states() == ["succeeded"]
+
+
+def test_processor_time_is_counted_and_that_of_the_dead_is_none() -> None:
+    busy = subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"])
+    try:
+        until = time.monotonic() + 60
+        while not count_ticks([busy.pid]) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert count_ticks([busy.pid]) > 0
+    finally:
+        busy.kill()
+        busy.wait()
+    assert count_ticks([busy.pid]) == 0
 
 
 def test_a_runner_says_that_it_lives(home: Home) -> None:
