@@ -40,6 +40,7 @@ TAKEN_OUT = {
 
 
 @pytest.mark.root
+@pytest.mark.night
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("what", TAKEN_OUT)
 def test_without_it_a_cell_goes_wrong(what: str, fake_ec2: FakeEc2, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ _MAIN = "from launcher.cli import main; main()"
 
 
 @pytest.mark.root
+@pytest.mark.night
 @pytest.mark.keras
 @pytest.mark.timeout(1200)
 def test_a_night_on_a_machine_is_a_night_at_home(fake_ec2: FakeEc2, tmp_path: Path) -> None:
