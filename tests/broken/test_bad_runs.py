@@ -142,7 +142,7 @@ def test_two_gigabytes_of_log_never_take_more_than_the_limit(project: Project) -
 
     said = project.check_end(batch)
     log = (folder_of(batch, said) / "log.txt").read_bytes()
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120
     assert largest <= LIMIT_BYTES + 2**20
     assert len(log) <= LIMIT_BYTES
     assert log.startswith(b"the head\nxxx")
