@@ -99,14 +99,13 @@ def _work(batch: Batch, *, only_requests: bool, how: Mapping[str, Any]) -> bool:
         slots = Slots(gpus, limit=batch.plan["slots"])
         deadline = Deadline(batch, journal, clock=time.monotonic)
         loop = Loop(batch, states, starter, node_lock=node_lock, slots=slots, deadline=deadline)
-        if only_requests:
-            loop.stop()
+        loop.only_requests = only_requests
         loop.run()
     disk.drop_ballast()
     write_manifest(batch, states)
     journal.append(at=utc_now(), event="batch_ended", fsyncs=disk.fsyncs, fsync_s=disk.fsync_s)
     journal.close()
-    return loop.is_stopping
+    return loop.is_stopping or loop.only_requests
 
 
 def _find_gpus(batch: Batch) -> tuple[str, ...]:

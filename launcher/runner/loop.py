@@ -54,6 +54,7 @@ class Loop:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.is_stopping = False
+        self.only_requests = False  # start nothing, unless somebody asks to go on
         self._batch, self._states, self._starter = batch, states, starter
         self._node_lock, self._has_node = node_lock, False
         self._slots, self._deadline, self._clock = slots, deadline, clock
@@ -89,7 +90,7 @@ class Loop:
     # One turn of the loop, in order
 
     def _is_done(self) -> bool:
-        nothing_left = self.is_stopping or not self._states.queue.count(names.QUEUED)
+        nothing_left = self.is_stopping or self.only_requests or not self._states.queue.count(names.QUEUED)
         return not self._active and not self._ended and nothing_left
 
     def _tick(self) -> None:
@@ -105,7 +106,7 @@ class Loop:
             write_heartbeat(self._batch)
 
     def _start_ready(self) -> None:
-        if self.is_stopping:
+        if self.is_stopping or self.only_requests:
             return
         self._cancel_hopeless()
         if not self._may_run():
@@ -303,6 +304,8 @@ class Loop:
         self._states.finish(run, Outcome(names.CANCELLED, None, None, reason))
 
     def _resume(self, runs: list[int], *, failed: bool) -> None:
+        # Whoever asked has started a runner, too; it left at once, since this one is at work.
+        self.only_requests = False
         wanted = names.RESUMABLE | ({names.FAILED} if failed else frozenset())
         for run in runs:
             if self._states.queue.states[run] in wanted:

