@@ -39,7 +39,7 @@ def agree(most: float, settings: Settings, *, yes: bool) -> None:
     """
     if yes or most <= settings.ask_above_usd:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
             f"This may cost up to ${most:.2f}, and nobody is here to agree.",
             "Say --yes, or set ask_above_usd in the settings.",

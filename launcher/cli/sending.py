@@ -28,7 +28,7 @@ def sending_bar() -> Iterator[Callable[[int, int], None]]:
 
 def is_live() -> bool:
     """Tell whether there is a terminal on which something can be drawn anew in place."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class _Bar:

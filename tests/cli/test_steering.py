@@ -90,6 +90,7 @@ def test_stop_where_nothing_runs_says_so(project: Project) -> None:
 
 def test_stop_of_a_batch_whose_runner_died_cancels_it(project: Project) -> None:
     batch = started(project)
+    wait_for(lambda: project.states()[1] == "running")
     kill(runner_of(batch))
     wait_for(lambda: project.status()["state"] == "interrupted")
 
