@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from launcher.aws import own_images
 from launcher.errors import NodeError
+from launcher.runner.environment import KEY_LENGTH
+from launcher.runner.install import IMAGE_ENVIRONMENTS
 from launcher.targets.stack import hash_stack, recipe_folder
 
 if TYPE_CHECKING:
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from launcher.nodes.node import Completed
 
 RECIPE = "/var/tmp/launcher-ami"  # noqa: S108 - on a machine that is ours alone
-ENVIRONMENTS = "/opt/launcher/environments"
-KEY_LENGTH = 16
 _PACK_S = 60.0
 _PROVISION_S = 3600.0
 _VERIFY_S = 900.0
@@ -142,7 +142,7 @@ def send_recipe(admin: Admin) -> None:
 
 
 def _folder() -> str:
-    return f"{ENVIRONMENTS}/{hash_stack()[:KEY_LENGTH]}"
+    return f"{IMAGE_ENVIRONMENTS}/{hash_stack()[:KEY_LENGTH]}"
 
 
 def _pack() -> bytes:
