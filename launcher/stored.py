@@ -14,7 +14,7 @@ from launcher.aws.bucket import download, list_stored
 from launcher.pull import Pulled, write_seen
 from launcher.results.left import Missing, find_missing, read_left
 from launcher.runner import names
-from launcher.runner.workspace import hash_file
+from launcher.runner.disk import hash_file
 from launcher.targets.ec2_bucket import prefix_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from launcher.results.files import parse_object, read_bytes
 from launcher.runner import names
-from launcher.runner.workspace import hash_file
+from launcher.runner.disk import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

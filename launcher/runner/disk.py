@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import time
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _encode = json.JSONEncoder(allow_nan=False).encode
+Files = dict[str, tuple[int, str]]  # size in bytes and sha256 by path
+
 _CHUNK_BYTES = 1024 * 1024
 _BALLAST_BYTES = 1024 * 1024
 
@@ -45,6 +48,15 @@ class Disk:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             self._fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def sync_and_hash(self, path: str) -> tuple[int, str]:
+        """Flush a file to disk. Returns: its size in bytes and its sha256."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            self._fsync(descriptor)
+            return hash_open(descriptor)
         finally:
             os.close(descriptor)
 
@@ -134,6 +146,32 @@ def read_bytes(path: str) -> bytes:
         return b"".join(iter(lambda: os.read(descriptor, _CHUNK_BYTES), b""))
     finally:
         os.close(descriptor)
+
+
+def hash_file(path: str) -> tuple[int, str]:
+    """Return size in bytes and sha256 of a file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return hash_open(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def hash_open(descriptor: int) -> tuple[int, str]:
+    """Return size in bytes and sha256 of a regular file, from where it is read on."""
+    digest, size = hashlib.sha256(), 0
+    is_more = True
+    while is_more:
+        chunk = os.read(descriptor, _CHUNK_BYTES)
+        digest.update(chunk)
+        size += len(chunk)
+        is_more = len(chunk) == _CHUNK_BYTES  # a regular file gives less at its end only
+    return size, digest.hexdigest()
+
+
+def hash_bytes(content: bytes) -> tuple[int, str]:
+    """Return size in bytes and sha256 of a file of this content."""
+    return len(content), hashlib.sha256(content).hexdigest()
 
 
 def write_file(path: str, content: bytes) -> None:

@@ -11,9 +11,8 @@ from launcher.runner.disk import unlink
 
 if TYPE_CHECKING:
     from launcher.runner.batch import Batch
+    from launcher.runner.disk import Files
     from launcher.runner.states import States
-
-Files = dict[str, tuple[int, str]]
 
 
 def write_manifest(batch: Batch, states: States) -> None:

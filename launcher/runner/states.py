@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from launcher.runner import names
 from launcher.runner.batch import Outcome, encode_state, explain_os_error, spoil, utc_now
+from launcher.runner.disk import hash_bytes, hash_file
 from launcher.runner.queue import Queue
-from launcher.runner.workspace import hash_file, list_results
+from launcher.runner.workspace import list_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from launcher.runner.batch import Batch
-    from launcher.runner.disk import Disk, Journal
+    from launcher.runner.disk import Disk, Files, Journal
 
 _NEVER = 1_000_000
+_EMPTY = hash_bytes(b"")
 
 
 class States:
@@ -77,15 +79,16 @@ class States:
         folder, now = self._batch.run_path(run), utc_now()
         results = list_results(folder)
         try:
-            self._sync_results(folder, results)
+            files = self._sync_results(folder, results)
         except OSError as error:
+            files = self._hash(folder, results)
             outcome = spoil(outcome, explain_os_error("its results could not be made durable", error))
         if outcome.state in names.RETRIED:
             self._failures[run] = self.failures(run) + 1
         reason = f"attempt {self.attempt(run)}: {outcome.reason}"
         is_retry = outcome.state in names.RETRIED and self.failures(run) <= retries
         queued = Outcome(names.QUEUED, None, None, reason)
-        self._save(run, queued if is_retry else outcome, ended_at=None if is_retry else now)
+        state = self._save(run, queued if is_retry else outcome, ended_at=None if is_retry else now)
         with contextlib.suppress(OSError):  # a full disk has no room for the folder itself
             self._disk.sync(folder)
             self._disk.sync(os.path.dirname(folder))
@@ -95,7 +98,7 @@ class States:
             run=self._batch.runs[run]["id"],
             attempt=self.attempt(run),
             **outcome._asdict(),
-            files={} if run in self._unsaved else self._hash(folder, results),
+            files={} if run in self._unsaved else {**files, names.STATE: hash_bytes(state)},
         )
         if is_retry:
             self._tell_requeued(run, is_retry=True, reason=reason)
@@ -113,7 +116,7 @@ class States:
             self._write(run, content)
         return not self._unsaved
 
-    def hash_results(self, run: int) -> dict[str, tuple[int, str]]:
+    def hash_results(self, run: int) -> Files:
         """Return size and sha256 of each file that a run left, by its path in the run's folder."""
         folder = self._batch.run_path(run)
         return self._hash(folder, list_results(folder))
@@ -124,24 +127,25 @@ class States:
             at=utc_now(), event="requeued", run=planned["id"], is_retry=is_retry, reason=reason
         )
 
-    def _sync_results(self, folder: str, results: dict[str, int]) -> None:
+    def _sync_results(self, folder: str, results: dict[str, int]) -> Files:
+        files: Files = {}
         for name in (names.RUN, names.PARAMS):  # the manifest names them, too
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                self._disk.sync(f"{folder}/{name}")
+                files[name] = self._disk.sync_and_hash(f"{folder}/{name}")
         for path, size in results.items():
-            if size:
-                self._disk.sync(f"{folder}/{path}")
+            files[path] = self._disk.sync_and_hash(f"{folder}/{path}") if size else _EMPTY
         for parent in {os.path.dirname(path) for path in results} - {""}:
             self._disk.sync(f"{folder}/{parent}")
+        return files
 
-    def _hash(self, folder: str, results: Iterable[str]) -> dict[str, tuple[int, str]]:
-        found = {}
+    def _hash(self, folder: str, results: Iterable[str]) -> Files:
+        found: Files = {}
         for path in (names.RUN, names.PARAMS, names.STATE, *results):
             with contextlib.suppress(OSError):  # a run that was never begun has no more than its state
                 found[path] = hash_file(f"{folder}/{path}")
         return found
 
-    def _save(self, run: int, outcome: Outcome, *, ended_at: str | None) -> None:
+    def _save(self, run: int, outcome: Outcome, *, ended_at: str | None) -> bytes:
         content = encode_state(
             outcome,
             attempt=self.attempt(run),
@@ -150,17 +154,23 @@ class States:
         )
         self.queue.set_state(run, outcome.state)
         self._write(run, content)
+        return content
 
     def _write(self, run: int, content: bytes) -> None:
         folder = self._batch.run_path(run)
         try:
-            if not os.path.isdir(folder):  # it has none yet, or removed it
-                os.makedirs(folder)
-            self._disk.replace(f"{folder}/{names.STATE}", content)
+            self._write_into(folder, content)
         except OSError:
             self._unsaved[run] = content
         else:
             self._unsaved.pop(run, None)
+
+    def _write_into(self, folder: str, content: bytes) -> None:
+        try:
+            self._disk.replace(f"{folder}/{names.STATE}", content)
+        except FileNotFoundError:  # it has no folder yet, or removed it
+            os.makedirs(folder)
+            self._disk.replace(f"{folder}/{names.STATE}", content)
 
     def _read_all(self) -> dict[int, dict[str, Any]]:
         try:

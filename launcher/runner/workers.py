@@ -209,7 +209,8 @@ class Workers:
 
 
 def _plain(batch: Batch, run: int) -> Plain | None:
-    return read_plain(batch.runs[run]["argv"]) if batch.job_of(run).get("warm") else None
+    warm = batch.job_of(run).get("warm") or {}
+    return read_plain(batch.runs[run]["argv"]) if warm.get("imports") else None
 
 
 def _is_everywhere(path: str) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING, Any
@@ -123,19 +122,6 @@ def list_results(run: str) -> dict[str, int]:
     for path, entry in sorted(walk(f"{run}/{names.OUTPUTS}")):
         _take_result(found, f"{names.OUTPUTS}/{path}", entry.path, entry.stat(follow_symlinks=False))
     return found
-
-
-def hash_file(path: str) -> tuple[int, str]:
-    """Return size in bytes and sha256 of a file."""
-    digest, size = hashlib.sha256(), 0
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        while chunk := os.read(descriptor, _CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-    finally:
-        os.close(descriptor)
-    return size, digest.hexdigest()
 
 
 def _copy_tree(listing: list[Any], code: str, work: str) -> Marks:

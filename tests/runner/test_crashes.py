@@ -118,7 +118,7 @@ STEPS = {
     "fsync": range(1, 40, 6),
     "write": range(2, 50, 8),
     "mkdir": range(1, 26, 5),
-    "vfork": range(1, 7, 2),
+    "vfork,clone,clone3": range(1, 7, 2),
     "openat": range(150, 500, 90),
     "unlink": range(1, 16, 5),
 }

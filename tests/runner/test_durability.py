@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
 def traced(batch: Frozen, trace: Path) -> list[str]:
     """Run a batch. Returns: the runner's own fsyncs and renames, in order, as `verb path`."""
-    strace = ["strace", "-qq", "-y", "-s", "4096", "-e", "trace=fsync,rename,vfork", "-o", str(trace)]
+    strace = [
+        "strace",
+        "-qq",
+        "-y",
+        "-s",
+        "4096",
+        "-e",
+        "trace=fsync,rename,vfork,clone,clone3",
+        "-o",
+        str(trace),
+    ]
     argv = [*strace, *FROM_SOURCES]
     batch.run(command=argv, measured=False)
     calls = []
@@ -32,7 +42,7 @@ def traced(batch: Frozen, trace: Path) -> list[str]:
             calls.append("fsync " + line[line.index("<") + 1 : line.rindex(">")])
         elif line.startswith("rename"):
             calls.append("rename " + re.findall(r'"([^"]*)"', line)[1])
-        elif line.startswith("vfork"):
+        elif line.startswith(("vfork", "clone")):
             calls.append("start")
     return [call.replace(str(batch.folder.resolve()) + "/", "") for call in calls]
 

@@ -263,6 +263,15 @@ def test_an_attempt_that_finds_no_room_for_a_word_starts_nothing(tmp_path: Path)
     assert attempt.pid == 0
 
 
+def test_what_still_stands_in_the_pipe_at_the_end_is_taken(tmp_path: Path) -> None:
+    attempt = an_attempt(tmp_path)
+    attempt.start(lambda stream: os.write(stream, b"last words\n"), now=0.0)
+
+    attempt.close()
+
+    assert (tmp_path / "log.txt").read_bytes().endswith(b"last words\n")
+
+
 def an_attempt(folder: Path) -> Attempt:
     return Attempt(
         0, number=2, place=Place((), 0.0), folder=str(folder), run_s=None, stall_s=None, grace_s=1.0
