@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _TICK_S = 0.25
 _FULL_BYTES = 64 * 1024
 _FULL_FILES = 8
+_STOPPED = "the runner was told to stop"
 
 
 class Loop:
@@ -161,7 +162,7 @@ class Loop:
         orphans = self._find_orphans() if any(a.has_exited for a in self._active.values()) else set[int]()
         for attempt in tuple(self._active.values()):
             if self.is_stopping:
-                attempt.end(names.INTERRUPTED, "the runner was told to stop", now=now)
+                attempt.end(names.INTERRUPTED, _STOPPED, now=now)
             attempt.check_limits(now)
             own = self._orphans.left_by(attempt.pid, mains=self._mains()) if attempt.has_exited else ()
             if attempt.is_over(now, orphans=orphans, own=own):
@@ -259,6 +260,8 @@ class Loop:
                 return outcome._replace(state=names.FAILED, reason=str(verdict.get("reason")))
             if outcome.state == names.SUCCEEDED:
                 return outcome._replace(reason=str(verdict.get("reason")))
+        if self.is_stopping and _was_told_to_end(outcome):  # a shutdown tells us and our runs at once
+            return outcome._replace(state=names.INTERRUPTED, reason=_STOPPED)
         if outcome.state == names.FAILED and _is_full(self._batch.folder):
             return outcome._replace(reason=f"the disk is full ({outcome.reason})")
         return outcome
@@ -347,6 +350,12 @@ def _reap_children() -> dict[int, int]:
     except ChildProcessError:
         pass
     return ended
+
+
+def _was_told_to_end(outcome: Outcome) -> bool:
+    """Tell whether a run died of a signal, which a shell in between tells as 128 and its number."""
+    number = outcome.signal or (outcome.exit_code or 0) - 128
+    return number in (signal.SIGTERM, signal.SIGKILL)
 
 
 def _is_full(folder: str) -> bool:

@@ -45,10 +45,10 @@ def write_job(folder: Path, *, repeats: int, run: str = '["true"]', name: str = 
     return path
 
 
-def launcher(folder: Path, *arguments: str, check: bool = True) -> str:
+def launcher(folder: Path, *arguments: str, check: bool = True, program: str = LAUNCHER) -> str:
     """Run a command in a project. Returns: its stdout."""
     done = subprocess.run(
-        [LAUNCHER, *arguments],
+        [program, *arguments],
         cwd=folder,
         check=check,
         text=True,

@@ -57,20 +57,27 @@ _ENVIRON = {
 
 def measure() -> Iterator[Row]:
     guild, submitit = _peer("guild", "guildai", "setuptools<80"), _peer("submitit", "submitit")
+    bare = _peer("tensorflow", "tensorflow", "--editable", str(Path.cwd()))
     with project() as folder:
-        job = folder / "job"
-        job.mkdir()
-        (job / "train.py").write_text(_SCRIPT)
-        (job / "sonar.csv").write_bytes(_DATA.read_bytes())
-        loop_s = seconds(lambda: _loop(job))
-        weights = set((job / "weights.txt").read_text().split())
-        (job / "weights.txt").unlink()
+        job = _write_job(folder)
+        loop_s, weights = _loop(job, Path(sys.executable))
         one_s = seconds(lambda: _launcher(folder, 1, weights))
         yield _row("one at a time, v a shell loop", one_s, loop_s, 4.0)
         two_s = seconds(lambda: _launcher(folder, 2, weights))
         yield _row("two at a time, v the same loop", two_s, loop_s, 6.0)
         yield _row("one at a time, v guild", one_s, seconds(lambda: _guild(job, guild)), None)
         yield _row("one at a time, v submitit local", one_s, seconds(lambda: _submitit(job, submitit)), None)
+        loop_s, weights = _loop(job, bare)
+        one_s = seconds(lambda: _launcher(folder, 1, weights, python=bare))
+        yield _row("one at a time, v a shell loop, both with TensorFlow alone", one_s, loop_s, None)
+
+
+def _write_job(folder: Path) -> Path:
+    job = folder / "job"
+    job.mkdir()
+    (job / "train.py").write_text(_SCRIPT)
+    (job / "sonar.csv").write_bytes(_DATA.read_bytes())
+    return job
 
 
 def _row(what: str, ours_s: float, peer_s: float, least: float | None) -> Row:
@@ -80,18 +87,26 @@ def _row(what: str, ours_s: float, peer_s: float, least: float | None) -> Row:
     return Row(shown, f"{ours_s:.1f} s", f"{peer_s:.1f} s", ours_s / peer_s, target, is_met)
 
 
-def _loop(job: Path) -> None:
-    text = f"for i in $(seq {RUNS}); do {sys.executable} train.py || exit; done"
-    subprocess.run(["/bin/sh", "-c", text], cwd=job, env=_ENVIRON, check=True, capture_output=True)
+def _loop(job: Path, python: Path) -> tuple[float, set[str]]:
+    """Return how many seconds a shell loop takes, and the weights that it finds."""
+    argv = ["/bin/sh", "-c", f"for i in $(seq {RUNS}); do {python} train.py || exit; done"]
+    took = seconds(lambda: subprocess.run(argv, cwd=job, env=_ENVIRON, check=True, capture_output=True))
+    weights = set((job / "weights.txt").read_text().split())
+    (job / "weights.txt").unlink()
+    return took, weights
 
 
-def _launcher(folder: Path, slots: int, weights: set[str]) -> None:
+def _launcher(folder: Path, slots: int, weights: set[str], *, python: Path = Path(sys.executable)) -> None:
     # The same seed in every run: what differs would be a difference of ours.
     job = {"folder": "job", "run": "python train.py", "repeats": RUNS, "seed": 7, "needs": {"gpus": 0}}
     env = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     (folder / "job.yaml").write_text(json.dumps({**job, "env": env}))
     (folder / ".launcher").mkdir(exist_ok=True)
-    batch = batch_of(folder, launcher(folder, "submit", "job.yaml", "--detach", "--slots", str(slots)))
+    size = ("--slots", str(slots))
+    said = launcher(
+        folder, "submit", "job.yaml", "--detach", *size, program=str(python.with_name("launcher"))
+    )
+    batch = batch_of(folder, said)
     wait_until_over(batch)
     found = [path.read_text().split() for path in batch.glob("runs/*/outputs/weights.txt")]
     if len(found) != RUNS or {digest for each in found for digest in each} != weights:

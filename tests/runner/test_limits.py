@@ -317,6 +317,16 @@ def test_a_runner_that_is_told_to_stop_interrupts_with_grace(home: Home, number:
     assert batch.processes() == set()
 
 
+@pytest.mark.parametrize("end", ["kill -TERM $$", "exit 143", "kill -KILL $$"])
+def test_a_shutdown_that_reaches_a_run_before_its_runner_interrupts_it(home: Home, end: str) -> None:
+    batch = home.freeze(Job(f"kill -TERM $PPID; {end}"), Job(name="next"))
+
+    batch.run()
+
+    assert batch.states() == ["interrupted", "queued"]
+    assert batch.reason() == "the runner was told to stop"
+
+
 def test_an_interrupted_run_is_repeated_and_attempts_go_on(home: Home) -> None:
     batch = home.freeze(Job("echo up; test -e again || sleep 600"), Job(name="b"))
     runner = batch.start()
