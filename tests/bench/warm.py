@@ -59,7 +59,7 @@ def measure() -> Iterator[Row]:
     guild, submitit = _peer("guild", "guildai", "setuptools<80"), _peer("submitit", "submitit")
     bare = _peer("tensorflow", "tensorflow", "--editable", str(Path.cwd()))
     with project() as folder:
-        job = _write_job(folder)
+        job = write_training(folder)
         loop_s, weights = _loop(job, Path(sys.executable))
         one_s = seconds(lambda: _launcher(folder, 1, weights))
         yield _row("one at a time, v a shell loop", one_s, loop_s, 4.0)
@@ -72,7 +72,8 @@ def measure() -> Iterator[Row]:
         yield _row("one at a time, v a shell loop, both with TensorFlow alone", one_s, loop_s, None)
 
 
-def _write_job(folder: Path) -> Path:
+def write_training(folder: Path) -> Path:
+    """Write a job folder with a small training and its data."""
     job = folder / "job"
     job.mkdir()
     (job / "train.py").write_text(_SCRIPT)
