@@ -1,7 +1,7 @@
 """Measure what launcher promises, against its peers in the same run, and print one table.
 
 python -m tests.bench [NAME...]
-    runner start scale sync tail fast experiment resume warm gpu experiment-whole
+    runner start scale sync tail night fast experiment resume warm gpu experiment-whole
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import experiment, fast, gpu, resume, runner, scale, start, sync, tail, warm
+from tests.bench import experiment, fast, gpu, night, resume, runner, scale, start, sync, tail, warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +26,7 @@ BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "scale": scale.measure,
     "sync": sync.measure,
     "tail": tail.measure,
+    "night": night.measure,
     "experiment": experiment.measure,
     "resume": resume.measure,
     "fast": fast.measure,
