@@ -27,6 +27,7 @@ class Phase:
         outputs: whether what they wrote is at home, too.
         has_machine: whether there is one that something can happen to.
         has_batch: whether the batch is on it, or was.
+        only_asks: whether its call changes nothing; left out of what CI plays.
     """
 
     name: str
@@ -36,10 +37,25 @@ class Phase:
     outputs: bool = False
     has_machine: bool = False
     has_batch: bool = False
+    only_asks: bool = False
 
 
+# Calls that leave nothing at AWS: whoever is killed at one leaves what the phase before it left.
+_ASKING = (
+    "GetCallerIdentity",
+    "DescribeInstanceTypeOfferings",
+    "DescribeSubnets",
+    "GetProducts",
+    "GetServiceQuota",
+    "DescribeInstances",
+    "GetParameter",
+    "DescribeImages",
+    "DescribeSecurityGroups",
+    "DescribeVolumes",
+)
 PHASES = (
     Phase("planning", call=("DescribeSubnets", "before")),
+    Phase("a group without a rule", call=("AuthorizeSecurityGroupIngress", "before")),
     Phase("before it is bought", call=("RunInstances", "before")),
     Phase("bought, unheard", call=("RunInstances", "after")),
     Phase("booting", line="Got i-", has_machine=True),
@@ -53,6 +69,11 @@ PHASES = (
     Phase("it was ended, unheard", call=("TerminateInstances", "after"), has_batch=True),
     Phase("before its disk is deleted", call=("DeleteVolume", "before"), has_batch=True),
     Phase("its disk is deleted, unheard", call=("DeleteVolume", "after"), has_batch=True),
+    *(
+        Phase(f"{moment} {action}", call=(action, moment), only_asks=True)
+        for action in _ASKING
+        for moment in ("before", "after")
+    ),
 )
 
 
@@ -147,11 +168,11 @@ def possible() -> tuple[Cell, ...]:
 
 
 def choose(seed: int) -> tuple[Cell, ...]:
-    """Return few cells in which every fault and every phase comes up.
+    """Return few cells in which every fault comes up, and every phase but those in which only asking goes on.
 
     A cover, taken greedily: always a cell that brings most news. The seed decides among equals.
     """
-    left = list(possible())
+    left = [cell for cell in possible() if not cell.phase.only_asks]
     random.Random(seed).shuffle(left)
     chosen: list[Cell] = []
     while _news(best := max(left, key=lambda cell: _news(cell, chosen)), chosen):

@@ -1,6 +1,6 @@
 """Whatever goes wrong, and whenever: no machine is left, no result is lost, status tells the truth.
 
-CI plays a choice in which every fault and every phase comes up; `make faults` plays all of it.
+CI plays a choice that has every fault, and every phase that leaves something; `make faults` plays all.
 """
 
 from __future__ import annotations
@@ -42,5 +42,5 @@ def test_every_fault_meets_every_phase_or_says_why_not() -> None:
 
 def test_what_is_chosen_has_every_fault_and_every_phase_and_is_always_the_same() -> None:
     assert {cell.fault for cell in CHOSEN} == set(FAULTS)
-    assert {cell.phase for cell in CHOSEN} == set(PHASES)
+    assert {cell.phase for cell in CHOSEN} == {phase for phase in PHASES if not phase.only_asks}
     assert choose(SEED) == CHOSEN
