@@ -17,10 +17,9 @@ from launcher.aws.regions import remember_region
 from launcher.aws.user_data import ADMIN
 from launcher.errors import AwsError, HostKeyError, NodeError, SshError, UsageError
 from launcher.nodes.ssh_keys import make_key
-from launcher.pull import Puller
+from launcher.pull import Puller, fetch_frozen
 from launcher.results.place import Place, Rented
 from launcher.runner import names
-from launcher.steer import HOME_ONLY
 from launcher.targets.ec2 import write_place
 from launcher.targets.ec2_keys import host_keys, login_key, remove_keys
 from launcher.targets.ec2_open import open_machine
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from launcher.targets.ec2_rent import Terms
 
 _ASK_S = 60.0
-# Runs come by pulling, as always; what only one computer's runner needs stays there.
-_STAYS = (*HOME_ONLY, names.RUNS, names.START, names.RUNNER_LOCK, names.REQUESTS, names.BALLAST, ".spares")
 _REMEMBER = """
 umask 077
 mkdir -p ~/.ssh
@@ -79,7 +76,7 @@ def join(machine: Machine, terms: Terms) -> Path:
             terms.tell(f"{machine.batch} is on {machine.id}; bringing it here")
             batch.mkdir(parents=True, exist_ok=True)
             write_place(batch, Place((rented,)))  # before the plan, without which it is no batch yet
-            node.fetch(node.home / names.BATCHES / batch.name, to=batch, exclude=_STAYS)
+            fetch_frozen(node, batch)
             Puller(node, batch, now=terms.now).pull()
     except (SshError, AwsError) as error:
         remove_keys(terms.home, rented.key)

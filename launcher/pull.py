@@ -50,6 +50,16 @@ _STAYS = (
     f"{names.RUNS}/*/*.new",
     f"{names.RUNS}/*/{names.WORK}",
 )
+# Beside its runs, which come by pulling: what only one computer's runner needs.
+_OF_THE_NODE = (
+    *HOME_ONLY,
+    names.RUNS,
+    names.START,
+    names.RUNNER_LOCK,
+    names.REQUESTS,
+    names.BALLAST,
+    ".spares",
+)
 # Large, soon replaced, and of use elsewhere only when the node is gone: its disk has them.
 _CHECKPOINTS = f"{names.RUNS}/*/{names.CHECKPOINT}"
 EVERY_S = 3.0
@@ -86,6 +96,15 @@ class Pulled:
     def is_safe(self) -> bool:
         """Whether all that ended runs left is at home, byte for byte."""
         return not self.missing
+
+
+def fetch_frozen(node: Node, batch: Path) -> None:
+    """Bring home what was frozen at submit, where another computer submitted.
+
+    Raises:
+        NodeError: the node could not be reached, or did not do what it should.
+    """
+    node.fetch(node.home / names.BATCHES / batch.name, to=batch, exclude=_OF_THE_NODE)
 
 
 class Puller:

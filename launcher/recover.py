@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from launcher.aws import machines, volumes
 from launcher.errors import AwsMissingError, NodeError, ResultsNotSafeError, UsageError
-from launcher.pull import Pulled, Puller, write_seen
+from launcher.pull import Pulled, Puller, fetch_frozen, write_seen
 from launcher.results.place import Place, Rented, read_place
 from launcher.runner import names
 from launcher.targets.ec2 import write_place
@@ -57,6 +57,8 @@ def recover(batch: Path, terms: Terms) -> Pulled | None:
 
 def _refuse_living(rented: Rented, terms: Terms) -> None:
     """Wait for a machine that is ending; refuse one that is up."""
+    if not rented.machine:  # only its disk was found, and that is free
+        return
     cloud = terms.cloud_of(rented.region)
     try:
         found = machines.describe(cloud, rented.machine)
@@ -98,6 +100,8 @@ def _pull_all(show: Callable[[bool], Node], batch: Path, terms: Terms) -> Pulled
 def _pull(node: Node, batch: Path, terms: Terms) -> Pulled:
     if not _is_brought(node, batch):
         return Pulled()
+    if not (batch / names.PLAN).exists():  # another computer submitted it
+        fetch_frozen(node, batch)
     pulled = Puller(node, batch, now=terms.now, is_disk=True).pull()
     if pulled is None:
         raise ResultsNotSafeError(

@@ -128,11 +128,16 @@ class Launcher:
         return None
 
     def _try(self, offer: Offer) -> Machine | None:
-        number = max(self._intent.record.next_number, self._jump)
         cloud = self._cloud_of(offer.region)
-        attempt = make_attempt(self._request, offer, number=number, now=cloud.clock())
-        self._intent.begin(attempt)
-        return self._finish(attempt, is_new=True)
+        while True:
+            number = max(self._intent.record.next_number, self._jump)
+            attempt = make_attempt(self._request, offer, number=number, now=cloud.clock())
+            self._intent.begin(attempt)
+            machine = self._finish(attempt, is_new=True)
+            if (
+                machine or self._jump <= number
+            ):  # else another client had that token, for a machine that is gone
+                return machine
 
     def _finish(self, attempt: Attempt, *, is_new: bool) -> Machine | None:
         """Send an attempt until AWS is definite. Returns: the running machine; None if another offer may do.

@@ -1,4 +1,4 @@
-"""Find a batch here, else on a machine of the same account that another computer rented."""
+"""Find a batch here, else on a machine of the same account that another computer rented, or on its disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from launcher.results.find import find_batch
 from launcher.settings.home import choose_home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from launcher.settings.known import Settings
     from launcher.targets.ec2_rent import Terms
@@ -29,6 +29,19 @@ def find_anywhere(prefix: str | None) -> Path:
         UsageError: there is none, or several have that prefix.
         NodeError: there is a machine, and no way in.
     """
+    return _find(prefix, otherwise=_join)
+
+
+def find_recoverable(prefix: str | None) -> Path:
+    """Return the folder of a batch; one that only a kept disk knows gets one here.
+
+    Raises:
+        UsageError: there is none, or several have that prefix.
+    """
+    return _find(prefix, otherwise=_adopt)
+
+
+def _find(prefix: str | None, *, otherwise: Callable[[str, Terms, Iterable[str]], Path | None]) -> Path:
     if prefix is None or not _BATCH_ID.match(prefix):
         return find_batch(home_or_fail(), prefix)
     here = Path.cwd()
@@ -38,29 +51,45 @@ def find_anywhere(prefix: str | None) -> Path:
     except UsageError as unknown:
         if "begin with" in unknown.what:  # there are several here
             raise
-        batch = _join(prefix)
+        batch = _ask_aws(prefix, otherwise)
         if batch is None:
             raise
         return batch
 
 
-def _join(prefix: str) -> Path | None:
+def _ask_aws(prefix: str, find: Callable[[str, Terms, Iterable[str]], Path | None]) -> Path | None:
     from launcher.cli.batching import settings_here  # boto, for which others need not wait
     from launcher.cli.renting import make_terms
-    from launcher.join import find_running, join
-    from launcher.settings.home import make_home
 
     here, settings = Path.cwd(), settings_here()
     terms = make_terms(settings, choose_home(here, first_job_file=here / "job"))
     try:
-        machine = find_running(prefix, terms, _regions(settings, terms))
+        return find(prefix, terms, _regions(settings, terms))
     except AwsError as error:
         terms.tell(f"note: whether another computer submitted {prefix} can't be asked: {error.what}")
         return None
+
+
+def _join(prefix: str, terms: Terms, regions: Iterable[str]) -> Path | None:
+    from launcher.join import find_running, join
+    from launcher.settings.home import make_home
+
+    machine = find_running(prefix, terms, regions)
     if machine is None:
         return None
     make_home(terms.home)
     return join(machine, terms)
+
+
+def _adopt(prefix: str, terms: Terms, regions: Iterable[str]) -> Path | None:
+    from launcher.adopt import adopt, find_kept_disk
+    from launcher.settings.home import make_home
+
+    volume = find_kept_disk(prefix, terms, regions)
+    if volume is None:
+        return None
+    make_home(terms.home)
+    return adopt(volume, terms)
 
 
 def _regions(settings: Settings, terms: Terms) -> Iterable[str]:

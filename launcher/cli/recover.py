@@ -18,20 +18,20 @@ def command(batch: str | None) -> None:
     """Bring results of a batch (by default the newest) home from the disk of its machine, which is gone.
 
     A small machine is rented for some minutes to read the disk; once everything is at home and verified, both
-    are removed. The exit code is 4 when something is missing; the disk is kept then.
+    are removed. With its id, a batch that another computer submitted is found by the tags of its disk. The
+    exit code is 4 when something is missing; the disk is kept then.
 
     \b
     Example:
       launcher recover
     """
-    from launcher.cli.here import home_or_fail
+    from launcher.cli.finding import find_recoverable
     from launcher.cli.nights import terms_of
     from launcher.recover import recover
     from launcher.report.text import plural
-    from launcher.results.find import find_batch
     from launcher.spec.quantities import format_size
 
-    folder = find_batch(home_or_fail(), batch)
+    folder = find_recoverable(batch)
     pulled = recover(folder, terms_of(folder))
     if pulled is None:
         click.echo(f"{folder.name} has no disk left to read.", err=True)

@@ -311,6 +311,17 @@ def test_a_batch_that_had_machines_elsewhere_gets_another(
     assert [each.id for each in fake_ec2.alive()] == [second.id]
 
 
+def test_the_only_offer_is_asked_again_under_another_token(
+    fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path
+) -> None:
+    first = try_launch(fake_ec2, cloud, tmp_path / "there", wanted=offers(fake_ec2)[:1])
+    machines.end(cloud, [first.id])
+
+    second = try_launch(fake_ec2, cloud, tmp_path / "here", wanted=offers(fake_ec2)[:1])
+
+    assert [each.id for each in fake_ec2.alive()] == [second.id]
+
+
 def test_an_answer_that_never_comes_leaves_the_intent_open_and_says_so(
     fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path
 ) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.night import Night, expected_output
+from launcher.aws.user_data import HOME
+from tests.faults.night import Night, expected_output, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,3 +45,31 @@ def test_another_laptop_attaches_brings_all_home_and_ends_the_machine(
     assert (fake_ec2.alive(), fake_ec2.volumes()) == ([], {})
     [machine] = json.loads((night.batch / "place.json").read_text())["machines"]
     assert machine["ended_at"]
+
+
+def test_another_laptop_recovers_what_only_a_kept_disk_knows(
+    fake_ec2: FakeEc2, box: Box, tmp_path: Path
+) -> None:
+    night = Night(fake_ec2, box, tmp_path)
+    assert night.run("submit", "hello.yaml", "--on", "ec2", "--yes", "--detach") == 0, night.said
+    assert night.batch is not None
+    batch = night.batch.name
+    _wait_for_end_of_first_run(night, batch)
+    night.machine.power_cut()
+    fake_ec2.power_off(night.instance)
+    shutil.rmtree(night.project / ".launcher")
+
+    code = night.run("recover", batch[:13])
+
+    assert code == 0, night.said
+    assert night.states[0] == "succeeded"
+    assert (night.batch / "code" / "hello" / "train.py").is_file()
+    (output,) = night.batch.glob("runs/hello-0000-*/outputs/out.bin")
+    assert output.read_bytes() == expected_output("--a=1")
+    assert (fake_ec2.alive(), fake_ec2.volumes()) == ([], {})
+
+
+def _wait_for_end_of_first_run(night: Night, batch: str) -> None:
+    state = f"{HOME}/batches/{batch}/runs/hello-0000-*/state.json"
+    is_there = ("sh", "-c", f"grep -q succeeded {state} && sync")
+    assert wait_until(lambda: night.machine.inside(*is_there).returncode == 0, timeout_s=90)
