@@ -157,11 +157,9 @@ class _Fit:
     def end(self, call: inspect.BoundArguments) -> None:
         """Write what this fit came to; nothing where no epoch ended."""
         leave(self._watch.keras, call.arguments.get("callbacks"), ours=self.callback)
-        if self._index is not None and self._summary is not None:
-            with Guard(_EVALUATE_LOST):
-                self._watch.metrics.end_fit(self._index, self._summary)
-            if self._patience is not None:
-                self._patience.end(self._index, self._logged)
+        self._write_summary()
+        if self._index is not None and self._patience is not None:
+            self._patience.end(self._index, self._logged)
 
     def list_states(self) -> dict[str, object]:
         """Return the objects whose plain attributes a checkpoint keeps."""
@@ -194,6 +192,11 @@ class _Fit:
         if self._index is not None:
             self._watch.metrics.add_epoch(self._index, self._summary)
 
+    def _write_summary(self) -> None:
+        if self._index is not None and self._summary is not None:
+            with Guard(_EVALUATE_LOST):
+                self._watch.metrics.end_fit(self._index, self._summary)
+
     def _stop_when(self, epoch: int, values: Mapping[str, float]) -> None:
         self._logged = values
         why = None if self._patience is None else self._patience.see(epoch, values)
@@ -206,6 +209,7 @@ class _Fit:
         own = {*self._compiled, *(metric.name for metric in self._model.metrics)}
         lost = find_lost(values, metrics=own)
         if lost is not None:
+            self._write_summary()  # nothing comes after this, and its last epochs may not be written yet
             fit = self.call if self._index is None else self._index
             end_run(self._watch.run, f"{lost} was {values[lost]} at the end of epoch {epoch} of fit {fit}")
 

@@ -73,7 +73,7 @@ class MetricsFile:
 
     def __init__(self, run: Run) -> None:
         self._run, self._path = run, run.path("metrics.json")
-        self._written_at = -math.inf
+        self._written_at = -math.inf  # with an epoch in it
 
     def add_epoch(self, fit: int, summary: FitSummary) -> None:
         """Write at most once a second, so that metrics are there after a kill."""
@@ -87,6 +87,7 @@ class MetricsFile:
             if (found["best"] or {}).get("fit", fit) <= fit:
                 found |= summary.to_json(fit)
             self._write(found)
+        self._written_at = time.monotonic()
 
     def add_evaluation(self, values: Mapping[str, float]) -> None:
         """Write what a call of evaluate found."""
@@ -123,7 +124,6 @@ class MetricsFile:
 
     def _write(self, content: Mapping[str, Any]) -> None:
         replace_file(self._path, json.dumps(content, allow_nan=False).encode())
-        self._written_at = time.monotonic()
 
 
 def mode_of(metric: str) -> str:

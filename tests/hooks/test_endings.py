@@ -19,10 +19,11 @@ NAN = float("nan")
 
 DIVERGE = """
 import keras
+keras.utils.set_random_seed(1)
 model = make_model(keras)
 class Diverge(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 1:
+        if epoch == 2:
             self.model.set_weights([each * np.nan for each in self.model.get_weights()])
     def on_epoch_end(self, epoch, logs=None):
         logs["added"] = np.inf  # by a callback, so it ends nothing
@@ -32,26 +33,20 @@ def train(_=None):
 """
 
 
-OPEN = "seen to fail on a busy machine: the best epoch is not in metrics.json"
-
-
 @pytest.mark.keras
-@pytest.mark.parametrize(
-    "backend",
-    ["tensorflow", "jax", "torch", pytest.param("fast", marks=pytest.mark.xfail(reason=OPEN, strict=False))],
-)
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch", "fast"])
 def test_ends_at_the_first_epoch_that_is_not_finite(hooked: HookedRun, backend: str) -> None:
     hooked.describe(stop_on_nan=True, fast=backend == "fast")
     backend = backend.replace("fast", "tensorflow")
 
     output = hooked.run(DIVERGE + "train()", backend=backend, exit_code=1, env={"PYTHONUNBUFFERED": ""})
 
-    assert [(row["epoch"], row["loss"] == "nan") for row in hooked.rows] == [("0", False), ("1", True)]
-    reason = "loss was nan at the end of epoch 1 of fit 0"
+    assert [row["loss"] == "nan" for row in hooked.rows] == [False, False, True]
+    reason = "loss was nan at the end of epoch 2 of fit 0"
     assert json.loads((hooked.folder / "verdict.json").read_text()) == {"reason": reason}
     assert output.said == [f"launcher: stop_on_nan: {reason}"]
     assert output.stdout == "printed"
-    assert hooked.metrics["best"]["epoch"] == 0
+    assert (hooked.metrics["best"]["epoch"], hooked.metrics["last"]["loss"]) == (1, None)
 
 
 @pytest.mark.keras

@@ -174,6 +174,18 @@ def test_epochs_are_written_at_most_once_a_second(hooked: HookedRun) -> None:
     assert hooked.metrics["best"]["epoch"] == 0
 
 
+def test_the_first_epoch_is_written_whatever_else_was_a_moment_ago(hooked: HookedRun) -> None:
+    run = Run(str(hooked.folder))
+    file, summary = MetricsFile(run), FitSummary(run, compiled=None)
+
+    file.add_evaluation({"loss": 1.0})
+    file.add_fast(None)
+    summary.see(0, {"loss": 2.0})
+    file.add_epoch(0, summary)
+
+    assert hooked.metrics["best"] == {"fit": 0, "epoch": 0, "value": 2.0}
+
+
 def test_only_the_newest_thousand_evaluations_are_kept(hooked: HookedRun) -> None:
     (hooked.folder / "metrics.json").write_text(json.dumps({"evaluate": [{"values": {}}] * 1000}))
 
