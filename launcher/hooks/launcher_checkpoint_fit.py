@@ -149,7 +149,7 @@ class CheckpointedFit:
         pace = self._run.pace
         took = pace.begin_epoch()
         if pace.is_due() or self._leaving.is_asked:
-            with pace.saving():
+            with self._leaving.saving, pace.saving():
                 self._held = None
                 self._save(self._take(epoch, is_end=False))
         elif pace.may_hold(took):
@@ -157,8 +157,8 @@ class CheckpointedFit:
                 self._held = self._take(epoch, is_end=False)
 
     def _finish(self) -> None:
-        self._held = None
-        with Guard(_NOT_SAVED):
+        with Guard(_NOT_SAVED), self._leaving.saving:
+            self._held = None
             if self._run.pace.may_finish() or self._leaving.is_asked:
                 with self._run.pace.saving():
                     self._save(self._take(self._call.arguments.get("epochs", 1), is_end=True))

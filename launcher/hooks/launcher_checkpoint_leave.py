@@ -28,11 +28,19 @@ class Leaving:
     Args:
         is_newest: tells whether the state that is held in memory is that of the last epoch.
         save_held: saves that state, if there is one.
+        end_process: ends this process at once, with an exit code.
     """
 
-    def __init__(self, *, is_newest: Callable[[], bool], save_held: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        is_newest: Callable[[], bool],
+        save_held: Callable[[], None],
+        end_process: Callable[[int], object] = os._exit,
+    ) -> None:
         self.is_asked = False
-        self._is_newest, self._save_held = is_newest, save_held
+        self.saving = threading.Lock()  # held by an epoch that saves: nobody leaves in the middle of that
+        self._is_newest, self._save_held, self._end_process = is_newest, save_held, end_process
         self._before: Any = None
 
     def __enter__(self) -> None:
@@ -70,6 +78,7 @@ class Leaving:
 
     def _leave_late(self) -> None:
         """Leave in an epoch that takes longer than it should: it must not cost the run its grace."""
-        with Guard(_NOT_SAVED):
-            self._save_held()
-        os._exit(_TERMINATED)
+        with self.saving:
+            with Guard(_NOT_SAVED):
+                self._save_held()
+            self._end_process(_TERMINATED)
