@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+
+from launcher.hooks.launcher_checkpoint_leave import Leaving
 
 if TYPE_CHECKING:
     from tests.hooks.conftest import HookedRun, Output
@@ -16,22 +19,28 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.keras
 
 HOUR_S = 3600.0
+# A process that is measured handles SIGTERM itself, to keep its figures; and a script that does that keeps
+# its own way.
+UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
 # Each way fits once on arrays; what a second attempt does otherwise is told by its environment.
 SCRIPT = """
 import hashlib, os, sys, time
 import numpy as np
 import keras
 
-sys.modules["_launcher_hooks.launcher_checkpoint_pace"]._TIMES_COST = 1e-9  # this computer may be slow
+os.fsync = lambda _: None  # a busy disk takes its time, which is not launcher's
 WAY = os.environ["WAY"]
+pace = sys.modules["_launcher_hooks.launcher_checkpoint_pace"]
+pace._TIMES_COST = 1e-9  # this computer may be slow
+pace._LONG_EPOCH_S = 0.0 if WAY == "wait long" else float("inf")
 keras.utils.set_random_seed(7)
 x = np.random.RandomState(0).random((32, 4)).astype("float32")
 y = x.sum(axis=1)
 
 def tick(epoch, rate):
     open("../epochs", "a").write(f"{epoch} ")
-    if epoch >= 2 and WAY.startswith("wait"):
-        time.sleep(0.3 if WAY == "wait a moment" else 1.5)
+    while epoch == 4 and WAY.startswith("wait") and not os.path.exists("../told"):
+        time.sleep(0.01)
     return rate
 
 class Chatty(keras.callbacks.Callback):
@@ -64,40 +73,59 @@ def attempt(hooked: HookedRun, number: int, *, way: str) -> Output:
     return hooked.finish(hooked.start(sys.executable, "train.py", env={"WAY": way}))
 
 
-def end_in_epoch(hooked: HookedRun, epoch: int, *, way: str) -> float:
-    """Begin a first attempt, and end it by SIGTERM in an epoch. Returns: seconds until it was gone."""
+def end_in_epoch_4(hooked: HookedRun, *, way: str) -> float:
+    """Begin a first attempt, and end it by SIGTERM in epoch 4. Returns: seconds until it was gone."""
     hooked.describe(attempt=1, checkpoint_s=HOUR_S)
     (hooked.folder / "work" / "train.py").write_text(SCRIPT)
-    process = hooked.start(sys.executable, "train.py", env={"WAY": way})
+    process = hooked.start(sys.executable, "train.py", env={"WAY": way, **UNMEASURED})
     epochs = hooked.folder / "epochs"
-    while not epochs.exists() or f"{epoch} " not in epochs.read_text():
+    while not epochs.exists() or "4 " not in epochs.read_text():
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     epochs.unlink()
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
+    if way != "wait long":
+        (hooked.folder / "told").touch()
     hooked.finish(process, exit_code=-signal.SIGTERM)
     return time.monotonic() - began
 
 
-@pytest.mark.xfail(reason="seen to fail on a busy machine: its line was not said", strict=False)
-@pytest.mark.parametrize("way", ["wait a moment", "wait long"])
-def test_sigterm_saves_the_last_epoch_and_leaves_within_five_seconds(hooked: HookedRun, way: str) -> None:
-    seconds = end_in_epoch(hooked, 4, way=way)
+@pytest.mark.parametrize(("way", "epoch"), [("wait a moment", 5), ("wait long", 4)])
+def test_sigterm_saves_the_last_epoch_and_leaves_within_five_seconds(
+    hooked: HookedRun, way: str, epoch: int
+) -> None:
+    seconds = end_in_epoch_4(hooked, way=way)
 
     output = attempt(hooked, 2, way="go on")
 
     assert seconds < 5
-    (said,) = output.said
-    assert said in {f"launcher: fit 0 goes on at epoch {epoch} of 6" for epoch in (5, 6)}
+    assert output.said == [f"launcher: fit 0 goes on at epoch {epoch + 1} of 6"]
+    assert (hooked.folder / "epochs").read_text().split() == list("012345")[epoch:]
     assert hooked.metrics["resume"] == "exact"
     assert [row["epoch"] for row in hooked.rows] == list("012345")
     assert hooked.metrics["best"]["epoch"] in range(6)
 
 
-@pytest.mark.xfail(reason="seen to fail on a busy machine: its line was not said", strict=False)
+def test_who_leaves_late_lets_a_save_come_to_its_end() -> None:
+    done: list[object] = []
+    leaving = Leaving(
+        is_newest=lambda: False, save_held=lambda: done.append("saved what was held"), end_process=done.append
+    )
+    late = threading.Thread(target=leaving._leave_late)
+
+    with leaving.saving:
+        late.start()
+        late.join(0.1)
+        before = tuple(done)
+    late.join()
+
+    assert before == ()
+    assert done == ["saved what was held", 128 + signal.SIGTERM]
+
+
 def test_what_changed_starts_over_and_says_so(hooked: HookedRun) -> None:
-    end_in_epoch(hooked, 4, way="wait a moment")
+    end_in_epoch_4(hooked, way="wait a moment")
 
     output = attempt(hooked, 2, way="changed")
 
@@ -107,7 +135,7 @@ def test_what_changed_starts_over_and_says_so(hooked: HookedRun) -> None:
 
 
 def test_a_generator_goes_on_at_the_last_epoch_and_is_called_not_exact(hooked: HookedRun) -> None:
-    end_in_epoch(hooked, 4, way="wait for a generator")
+    end_in_epoch_4(hooked, way="wait for a generator")
 
     output = attempt(hooked, 2, way="generator")
 
