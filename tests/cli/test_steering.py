@@ -90,7 +90,6 @@ def test_stop_where_nothing_runs_says_so(project: Project) -> None:
 
 def test_stop_of_a_batch_whose_runner_died_cancels_it(project: Project) -> None:
     batch = started(project)
-    wait_for(lambda: project.states()[1] == "running")
     kill(runner_of(batch))
     wait_for(lambda: project.status()["state"] == "interrupted")
 
@@ -156,6 +155,7 @@ def test_resume_right_after_stop_tells_nothing_stale(project: Project) -> None:
 
 def test_resume_after_kill_9_of_the_runner_repeats_only_what_was_cut_off(project: Project) -> None:
     batch = started(project, run=f'test "$LAUNCHER_RUN" = "${{LAUNCHER_RUN#job-0000}}" || exit 0; {UNTIL_GO}')
+    wait_for(lambda: project.states()[:2] == ["succeeded", "running"])
     kill(runner_of(batch))
     wait_for(lambda: project.status()["state"] == "interrupted")
     before = {run["id"]: run["ended_at"] for run in project.status()["runs"] if run["state"] == "succeeded"}
