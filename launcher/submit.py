@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from launcher.backends import check_backends
 from launcher.freeze import freeze, take_away
 from launcher.steer import bring, install_environment, leave_start, start_runner
-from launcher.targets.places import has_machine, is_elsewhere
+from launcher.targets.places import is_elsewhere, may_have_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,8 @@ def submit(
 ) -> Path:
     """Submit a batch and return once its runner was started.
 
-    What goes wrong before that, a broken environment for example, leaves no batch.
+    What goes wrong before that, a broken environment for example, leaves no batch, unless a machine was
+    bought for it that is not seen to be gone.
 
     Args:
         draft: what to carry out.
@@ -56,7 +57,9 @@ def submit(
             start_runner(node, batch.name)
     except BaseException:
         # Its runner may have been started, whatever was heard of it; a machine may still be there.
-        if not is_there and not has_machine(batch):
+        if may_have_machine(batch):
+            tell(f"{batch.name} stays here. Go on with it: launcher resume {batch.name}")
+        elif not is_there:
             take_away(batch)
         raise
     return batch

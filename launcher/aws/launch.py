@@ -294,7 +294,21 @@ def launch(
         )
     with intent.held():
         launcher = Launcher(cloud_of, request, intent=intent, tell=tell, random=random)
-        return launcher.run(offers, wait_s=wait_s)
+        try:
+            return launcher.run(offers, wait_s=wait_s)
+        except BaseException:
+            _tell_left(intent, tell)
+            raise
+
+
+def _tell_left(intent: Intent, tell: Callable[[str], None]) -> None:
+    """Name the machine that was bought and is not seen to be gone."""
+    attempt, machine = intent.record.attempt, intent.record.machine
+    if attempt and machine:
+        tell(
+            f"{machine} ({attempt.place}) may be there, at ${attempt.usd_per_hour:.2f} an hour; it ends by "
+            f"itself at {attempt.expires_at}. End it now: launcher reap --yes {machine}"
+        )
 
 
 def _already(machine: Machine) -> AlreadyRentedError:

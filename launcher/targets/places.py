@@ -33,6 +33,13 @@ def has_machine(batch: Path) -> bool:
     return place is not None and place.current is not None
 
 
+def may_have_machine(batch: Path) -> bool:
+    """Tell whether a machine was, or may have been, bought for a batch; also in a launch that was cut off."""
+    from launcher.aws.intent import intent_of  # noqa: PLC0415 - who only reads a batch need not pay for it
+
+    return has_machine(batch) or intent_of(batch.parent.parent, batch.name).record.attempt is not None
+
+
 def is_rented(batch: Path) -> bool:
     """Tell whether a batch runs, or ran, on rented machines."""
     return _on(batch) == EC2

@@ -12,6 +12,7 @@ from launcher.aws.intent import CLOSED, LAUNCHED, OPEN, intent_of
 from launcher.aws.settle import abandon, find_launched
 from launcher.errors import (
     AlreadyRentedError,
+    AwsCredentialsError,
     AwsDeniedError,
     AwsError,
     AwsRefusedError,
@@ -338,6 +339,22 @@ def test_an_answer_that_never_comes_leaves_the_intent_open_and_says_so(
     assert not fake_ec2.alive()
     assert not fake_ec2.volumes()
     assert intent_of(tmp_path, BATCH).record.state == CLOSED
+
+
+def test_a_machine_that_nobody_may_ask_after_any_more_is_named_and_taken_up_later(
+    fake_ec2: FakeEc2, cloud: Cloud, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    fake_ec2.fail("DescribeInstances", "RequestExpired", skip=1, times=99)
+    with pytest.raises(AwsCredentialsError):
+        try_launch(fake_ec2, cloud, tmp_path, said=said)
+    fake_ec2.faults.clear()
+    (bought,) = fake_ec2.alive()
+
+    machine = try_launch(fake_ec2, cloud, tmp_path)
+
+    assert f"launcher reap --yes {bought.id}" in said[-1]
+    assert [each.id for each in fake_ec2.alive()] == [machine.id] == [bought.id]
 
 
 def test_a_launch_that_was_cut_off_before_it_was_heard_bought_nothing(
