@@ -45,15 +45,18 @@ def follow(
     sleep: Callable[[float], None],
     boot_id: str | None,
     refresh: Callable[[], None] = lambda: None,
+    patience_s: float = 0.0,
 ) -> BatchRecord:
     """Show a batch until nothing more will happen to it by itself.
 
     Args:
         refresh: brings home what is new of a batch on another computer.
+        patience_s: how long it is waited for somebody else to start a runner again that is gone.
 
     Returns:
         the batch as it was seen last.
     """
+    hoped_at = clock()
     with screen:
         while True:
             refresh()
@@ -61,7 +64,9 @@ def follow(
             batch = read_batch(folder, now=now(), boot_id=boot_id)
             screen.show(View(batch, now(), read_details(batch)))
             # A living runner may still try a failed run again, or be asked to.
-            if batch.state not in names.OPEN and not batch.runner.alive:
+            if batch.state in names.OPEN or batch.runner.alive:
+                hoped_at = began
+            elif batch.state != names.INTERRUPTED or began - hoped_at >= patience_s:
                 return batch
             sleep(max(_EVERY_S, (clock() - began) / _SHARE))
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from launcher.results.records import BatchRecord
 
 _SECOND_CTRL_C_S = 2.0
+_RUNNER_IS_BACK_S = 300.0  # a machine starts one again that was silent for two minutes
 _SHOWN = 3
 
 
@@ -78,6 +79,7 @@ class Watch:
             sleep=time.sleep,
             boot_id=boot_id(),
             refresh=self.refresh,
+            patience_s=_RUNNER_IS_BACK_S if has_machine(self.batch) else 0.0,
         )
 
     def finish(self) -> None:

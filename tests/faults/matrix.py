@@ -138,6 +138,9 @@ FAULTS = (
     Fault("nobody home, the queue ends", MACHINE),
     Fault("nobody home, the deadline comes", MACHINE),
 )
+# What the client comes through while nobody looks: at any time, and once the batch is on its machine.
+_PASSES = ("answer lost", "throttled", "network cut")
+_PASSES_ON_MACHINE = ("reboot", "runner kill -9", "spot notice", "spot end")
 _NEEDS_RUNNER = ("runner kill -9", "nobody home, the queue ends")
 
 
@@ -153,6 +156,12 @@ class Cell:
     def name(self) -> str:
         """Its name."""
         return f"{self.fault.name} / {self.phase.name}"
+
+    @property
+    def needs_nobody(self) -> bool:
+        """Whether the night goes on by itself, so that its user finds it finished."""
+        name = self.fault.name
+        return name in _PASSES or (name in _PASSES_ON_MACHINE and self.phase.has_batch)
 
 
 def cells() -> Iterator[Cell]:

@@ -64,6 +64,8 @@ class _Watcher:
         self._wait_for_others()
         if not self._has_struck.is_set():
             self._wrong.append("its phase never came")
+        if self._cell.needs_nobody and night.client.returncode:
+            self._wrong.append(f"the client gave up, with {night.client.returncode}")
         return self._wrong
 
     def _on_call(self, call: Call, moment: str) -> None:

@@ -285,3 +285,33 @@ def test_following_says_each_change_once_and_ends_with_the_batch(batch: BatchFol
     assert last.state == "succeeded"
     assert sum("running" in line for line in lines) >= 1
     assert len(lines) == len(set(lines))
+
+
+def followed(batch: BatchFolder, clock: Clock, *, patience_s: float) -> str:
+    """Return the state in which somebody who waits for another runner leaves a batch."""
+    return follow(
+        batch.folder,
+        screen=PlainScreen(lambda _: None),
+        now=lambda: NOW,
+        clock=clock.read,
+        sleep=clock.sleep,
+        boot_id=BOOT,
+        patience_s=patience_s,
+    ).state
+
+
+def test_a_runner_that_somebody_else_starts_again_is_waited_for(batch: BatchFolder) -> None:
+    batch.set_runner()
+    batch.set_state(0, "running")
+    clock = Clock(lambda: None, lambda: None, lambda: batch.set_all("succeeded"))
+
+    assert followed(batch, clock, patience_s=300.0) == "succeeded"
+
+
+def test_a_runner_that_nobody_starts_again_is_given_up(batch: BatchFolder) -> None:
+    batch.set_runner()
+    batch.set_state(0, "running")
+    clock = Clock()
+
+    assert followed(batch, clock, patience_s=300.0) == "interrupted"
+    assert 300.0 <= clock.now_s < 310.0
