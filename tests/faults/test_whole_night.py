@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from launcher.aws.policy import make_policy
 from launcher.targets.stack import hash_stack
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 TOP = Path(__file__).parents[2]
 ACCOUNT = "123456789012"
-JOBS = [str(TOP / "jobs" / f"{name}.yaml") for name in ("pima-history", "sonar-dropout", "multi-output")]
+JOBS = ("pima-history", "sonar-dropout", "multi-output")
 TINY = ["repeats=1", "folds=2", "params.epochs=2", "needs.gpus=0"]
 _MAIN = "from launcher.cli import main; main()"
 
@@ -50,13 +51,23 @@ def submit(project: Path, fake: FakeEc2, on: str) -> Path:
     project.mkdir()
     (project / "pyproject.toml").write_text('[tool.launcher]\ncidr = "10.77.0.1/32"\ndeadman_s = 2\n')
     (project / ".launcher").mkdir()
+    jobs = [write_job(project, name) for name in JOBS]
     sets = [word for value in TINY for word in ("--set", value)]
-    argv = [sys.executable, "-c", _MAIN, "submit", *JOBS, *sets, "--on", on, "--yes", "--slots", "2"]
+    argv = [sys.executable, "-c", _MAIN, "submit", *jobs, *sets, "--on", on, "--yes", "--slots", "2"]
     environ = {**os.environ, **fake.environ(), "HOME": str(project), "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(argv, cwd=project, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (batch,) = (project / ".launcher" / "batches").iterdir()
     return batch
+
+
+def write_job(project: Path, name: str) -> str:
+    """Write a demo job with the last variant of its grid alone. Returns: the file's name."""
+    job = yaml.safe_load((TOP / "jobs" / f"{name}.yaml").read_text())
+    job["folder"] = str(TOP / "jobs" / job["folder"])
+    job["grid"] = {key: values[-1:] for key, values in job.get("grid", {}).items()}
+    (project / f"{name}.yaml").write_text(yaml.safe_dump(job))
+    return f"{name}.yaml"
 
 
 def binds(folder: Path) -> list[str]:
