@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.fake_ec2 import FakeEc2
 
 RUNS = 2
-PATIENCE_S = 300.0
+PATIENCE_S = 420.0  # two machines and a recovery, on a busy computer
 _MAIN = "from launcher.cli import main; main()"
 _SCRIPT = """import os, sys, time
 print("hello", sys.argv[1], flush=True)
