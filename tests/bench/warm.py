@@ -129,7 +129,9 @@ def _guild(job: Path, python: Path) -> None:
     (job / "guild.yml").write_text(
         f"train:\n  exec: {sys.executable} train.py\n  sourcecode: ['*.py', '*.csv']\n"
     )
-    home = {**_ENVIRON, "GUILD_HOME": str(job / "guild-home")}
+    runs = job.with_name("guild")
+    runs.mkdir()
+    home = {**_ENVIRON, "GUILD_HOME": str(runs)}
     for _ in range(RUNS):
         argv = [str(python.with_name("guild")), "run", "train", "--yes"]
         subprocess.run(argv, cwd=job, env=home, check=True, capture_output=True)
