@@ -134,9 +134,8 @@ class Launcher:
             attempt = make_attempt(self._request, offer, number=number, now=cloud.clock())
             self._intent.begin(attempt)
             machine = self._finish(attempt, is_new=True)
-            if (
-                machine or self._jump <= number
-            ):  # else another client had that token, for a machine that is gone
+            # Where another client had that token, for a machine that is gone, the offer is as good as before.
+            if machine or self._jump <= number:
                 return machine
 
     def _finish(self, attempt: Attempt, *, is_new: bool) -> Machine | None:
