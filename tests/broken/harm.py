@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-RUNNER_CALLS = {"mkdir": 11, "rename": 12, "fsync": 17, "write": 32, "vfork": 3, "wait4": 10, "unlink": 9}
+RUNNER_CALLS = {
+    "mkdir": 11,
+    "rename": 12,
+    "fsync": 17,
+    "write": 32,
+    "vfork,clone,clone3": 3,
+    "wait4": 10,
+    "unlink": 9,
+}
 SUBMIT_CALLS = {"mkdir": 9, "rename": 3, "fsync": 2, "chmod": 7, "utimensat": 6, "vfork": 2, "unlink": 2}
 """How often each call is made in a life of three runs, measured; more does no harm."""
 
