@@ -40,7 +40,7 @@ bench: setup bench-programs ## measure, against the peers, and print the table
 	$(BIN)/python -m tests.bench
 
 faults: setup test-programs ## play every fault in every phase of a night on machines of the box (hours; root on Linux)
-	$(BIN)/python -m pytest -m night tests/faults
+	$(if $(FAULT),,$(BIN)/python -m pytest tests/faults/test_mutations.py tests/faults/test_whole_night.py)
 	$(BIN)/python -m tests.faults $(FAULT)
 
 published: setup ## rewrite the table of published against measured in jobs/README.md from finished batches

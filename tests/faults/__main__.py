@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
+from subprocess import SubprocessError
 
 from tests.box.box import Box
 from tests.fake_ec2 import FakeEc2
@@ -28,8 +29,11 @@ def main(words: list[str]) -> int:
             fake.reset()
             began = time.monotonic()
             with tempfile.TemporaryDirectory() as folder, Box(Path(folder)) as box:
-                wrong = play(cell, fake=fake, box=box, folder=Path(folder))
-                if wrong:
+                try:
+                    wrong = play(cell, fake=fake, box=box, folder=Path(folder))
+                except (RuntimeError, OSError, SubprocessError) as error:  # the box's own: the rest goes on
+                    wrong = (repr(error),)
+                if wrong and Path(folder, "said.log").exists():
                     print(Path(folder, "said.log").read_text(errors="replace")[-6000:])
             failed += bool(wrong)
             outcome = "; ".join(wrong) or "ok"
