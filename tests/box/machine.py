@@ -89,7 +89,11 @@ class BoxMachine:
 
     def power_cut(self) -> None:
         """Pull the plug. What was not synced is lost."""
-        self._command("kill")
+        try:
+            self._command("kill")
+        except (BrokenPipeError, RuntimeError):  # it is on its way out by itself, and hears nothing more
+            if not self._off.wait(_PATIENCE_S):
+                raise
         self._off.wait(_PATIENCE_S)
 
     def cut_network(self, seconds: float | None = None) -> None:
