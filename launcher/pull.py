@@ -124,6 +124,7 @@ class Puller:
         self._there = node.home / names.BATCHES / batch.name
         self._verified: dict[str, Any] = {}
         self._refused: dict[str, str] = {}
+        self._looks_anew = False
         known = (names.PLAN,) if (batch / names.PLAN).exists() else ()
         self._stays = (*_STAYS, *known, *(() if is_disk else (_CHECKPOINTS,)))
 
@@ -151,6 +152,8 @@ class Puller:
             paths, size_bytes, beside = paths + more[0], size_bytes + more[1], beside + more[2]
         missing = self._verify(left)
         self._put_aside(missing)
+        # The node tells only of what is new to it; what came and is gone here it has to tell of again.
+        self._looks_anew = bool(missing)
         self._remember(seen)
         return Pulled(
             paths,
@@ -166,7 +169,13 @@ class Puller:
         self, exclude: Sequence[str], tell: Callable[[int, int], None] | None
     ) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
         try:
-            moved = self._node.fetch(self._there, to=self._batch, exclude=(*exclude, *self._stays), tell=tell)
+            moved = self._node.fetch(
+                self._there,
+                to=self._batch,
+                exclude=(*exclude, *self._stays),
+                tell=tell,
+                anew=self._looks_anew,
+            )
         except RefusedError as error:
             self._refused.update(error.refused)
             return (), 0, ()

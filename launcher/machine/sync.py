@@ -101,6 +101,8 @@ class Server:
     def _list(self, asked: dict[str, Any], _data: bytes) -> None:
         """Tell what is new or changed in a folder since it was last told; at first that is all of it."""
         root = asked["root"]
+        if asked.get("anew"):
+            self._told.pop(root, None)
         told = self._told.setdefault(root, {})
         new: list[Row] = []
         now_ns = time.time_ns()

@@ -81,6 +81,7 @@ class LocalNode:
         to: Path,
         exclude: Sequence[str] = (),
         tell: Callable[[int, int], None] | None = None,
+        anew: bool = False,  # noqa: ARG002 - everything is looked at each time
     ) -> Moved:
         """Copy what is new, unless the folder lies there already."""
         return _copy_new(Path(folder), to, exclude, tell)

@@ -79,11 +79,15 @@ class Node(Protocol):
         to: Path,
         exclude: Sequence[str] = (),
         tell: Callable[[int, int], None] | None = None,
+        anew: bool = False,
     ) -> Moved:
         """Bring a folder's files home; what is there and equal stays.
 
         A file that was changed at home since it was fetched is kept; what comes stands beside it as
         NAME.remote-<8 hex>.
+
+        Args:
+            anew: look also at what has not changed there since it was last looked at.
 
         Raises:
             RefusedError: all has come but what may not come.

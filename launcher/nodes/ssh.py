@@ -69,6 +69,7 @@ class SshNode:
         to: Path,
         exclude: Sequence[str] = (),
         tell: Callable[[int, int], None] | None = None,
+        anew: bool = False,
     ) -> Moved:
         """Bring a folder's files home; asked again over one connection, only news travel."""
         peer = self._talk()
@@ -76,7 +77,7 @@ class SshNode:
         if place not in self._fetchers:
             arrival = Arrival(to, node=peer.name)
             self._fetchers[place] = Fetcher(peer, root=str(folder), arrival=arrival)
-        return self._fetchers[place].fetch(exclude, tell)
+        return self._fetchers[place].fetch(exclude, tell, anew=anew)
 
     def _talk(self) -> Peer:
         if self._peer is None or self._peer.is_broken:

@@ -51,11 +51,13 @@ class Fetcher:
     def __init__(self, peer: Peer, *, root: str, arrival: Arrival, most_names: int = MOST_NAMES) -> None:
         self._peer, self._root, self._arrival, self._most = peer, root, arrival, most_names
 
-    def fetch(self, exclude: Sequence[str], tell: Callable[[int, int], None] | None) -> Moved:
-        """Fetch what is new or has changed."""
+    def fetch(
+        self, exclude: Sequence[str], tell: Callable[[int, int], None] | None, *, anew: bool = False
+    ) -> Moved:
+        """Fetch what is new or has changed; `anew` has the node tell of everything once more."""
         self._arrival.start()
         try:
-            rows, node_time = self._list(tuple(exclude))
+            rows, node_time = self._list(tuple(exclude), anew=anew)
             size_bytes = self._take(self._wanted(rows), tell or _tell_nobody)
         finally:
             self._arrival.save()
@@ -64,10 +66,10 @@ class Fetcher:
             raise _refusal(self._peer.name, tuple(self._arrival.refused))
         return moved
 
-    def _list(self, exclude: tuple[str, ...]) -> tuple[list[tuple[int, Row]], float]:
+    def _list(self, exclude: tuple[str, ...], *, anew: bool) -> tuple[list[tuple[int, Row]], float]:
         peer = self._peer
         with peer.talking() as wire:
-            peer.ask("list", root=self._root, exclude=exclude)
+            peer.ask("list", root=self._root, exclude=exclude, anew=anew)
             # Numbers count all rows, so that rows which were not asked for shift none.
             told = enumerate(wire.get_rows())
             rows = _number(told, node=peer.name, exclude=(*exclude, RECORD), most=self._most)

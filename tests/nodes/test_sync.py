@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from launcher.errors import NodeError, RefusedError
+from launcher.machine.sync import _TICK_NS
 from launcher.machine.tree import walk
 from launcher.nodes.sync_arrival import Arrival
 from launcher.nodes.sync_fetch import Fetcher
@@ -68,6 +70,18 @@ def test_only_news_travel_also_for_a_new_client(peer: Peer, there: Path) -> None
     assert (first.paths, first.size_bytes) == (("log", "sub/large"), 4 + len(LARGE))
     assert (again.paths, again.size_bytes, anew.paths, anew.size_bytes) == ((), 0, (), 0)
     assert first.node_time > 0
+
+
+def test_what_is_gone_here_comes_again_when_everything_is_looked_at_anew(peer: Peer, there: Path) -> None:
+    same = fetcher(peer, there)
+    time.sleep(2 * _TICK_NS / 1e9)  # what is younger is told of again anyway
+    same.fetch((), None)
+    (there.parent / "home" / "log").unlink()
+
+    without, anew = same.fetch((), None), same.fetch((), None, anew=True)
+
+    assert (without.paths, anew.paths) == ((), ("log",))
+    assert (there.parent / "home" / "log").read_bytes() == b"one\n"
 
 
 @pytest.mark.parametrize("is_new", [False, True])
