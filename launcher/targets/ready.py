@@ -21,6 +21,7 @@ ARMED = "/var/lib/launcher/armed"
 _ARMED_WITHIN_S = 90.0
 _LOOK_AGAIN_S = 0.2
 _ASK_S = 60.0
+_IMPORT_S = 300.0  # a new machine's disk fetches from a snapshot what is read for the first time
 _LAST_CHARACTERS = 300
 
 # Runs in the job's interpreter, as the job's user. Prints how many GPUs its backend sees.
@@ -103,7 +104,7 @@ def _check_driver(node: Node, *, needed: int) -> None:
 
 
 def _check_backend(node: Node, python: str, *, backend: str, needed: int) -> None:
-    done = node.run([python, "-c", _COUNT_GPUS, backend], timeout_s=_ASK_S)
+    done = node.run([python, "-c", _COUNT_GPUS, backend], timeout_s=_IMPORT_S)
     if done.exit_code:
         raise _no_gpu(f"{backend or 'the backend'} could not be asked: {_last_words(done)}")
     name, _, count = done.stdout.decode(errors="replace").strip().rpartition("\n")[2].partition(" ")
