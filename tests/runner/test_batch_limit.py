@@ -28,11 +28,11 @@ def bought(batch: Frozen, **content: Any) -> None:
 
 
 def test_at_the_limit_what_runs_ends_with_grace_and_what_waits_is_cancelled(home: Home) -> None:
-    batch = home.freeze(Job(SLOW, runs=3, retries=2), limits={"batch_s": 2.0, "usd": None})
+    batch = home.freeze(Job(SLOW, runs=3, retries=2), limits={"batch_s": 5.0, "usd": None})
 
     batch.run(grace_s=30.0)
 
-    reason = "limits.batch: the batch took longer than its limit of 2 s"
+    reason = "limits.batch: the batch took longer than its limit of 5 s"
     assert [(batch.state(run)["state"], batch.reason(run)) for run in range(3)] == [("cancelled", reason)] * 3
     assert batch.log() == b"asked\n"
     assert [batch.state(run)["attempt"] for run in range(3)] == [1, 0, 0]

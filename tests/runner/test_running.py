@@ -108,6 +108,16 @@ def test_a_snapshot_that_is_gone_is_not_called_a_missing_program(home: Home) -> 
     assert batch.reason().endswith("code/job/data.txt")
 
 
+def test_what_cannot_be_made_ready_ahead_of_its_turn_is_told_at_its_turn(home: Home) -> None:
+    batch = home.freeze(Job("sleep 0.5", name="first"), Job(["true"], name="second"))
+    (batch.folder / "code" / "second" / "data.txt").unlink()
+
+    batch.run()
+
+    assert batch.states() == ["succeeded", "failed"]
+    assert batch.reason(1).endswith("code/second/data.txt")
+
+
 def test_many_runs_that_cannot_start_do_not_stop_the_batch(home: Home) -> None:
     batch = home.freeze(Job(["nowhere"], name="bad", runs=30), Job(name="good"))
 
