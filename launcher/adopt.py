@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from launcher.aws import tags, volumes
 from launcher.aws.regions import remember_region
-from launcher.errors import UsageError
+from launcher.results.find import match_one
 from launcher.results.place import Place, Rented
 from launcher.runner import names
 from launcher.targets.ec2 import write_place
@@ -28,14 +28,12 @@ def find_kept_disk(prefix: str, terms: Terms, regions: Iterable[str]) -> Volume 
         UsageError: several batches begin so.
     """
     found = [each for region in regions for each in volumes.find_volumes(terms.cloud_of(region))]
-    kept = [each for each in found if each.state == volumes.AVAILABLE and each.batch.startswith(prefix)]
-    batches = sorted({each.batch for each in kept})
-    if len(batches) > 1:
-        raise UsageError(
-            f"{len(batches)} batches with a disk begin with {prefix!r}: {', '.join(batches)}.",
-            "Write more of the one that you mean.",
-        )
-    return max(kept, key=lambda each: each.created_at, default=None)
+    kept = sorted(
+        (each for each in found if each.state == volumes.AVAILABLE), key=lambda each: each.created_at
+    )
+    newest = {each.batch: each for each in kept}
+    meant = match_one("batches with a disk", prefix, sorted(newest))
+    return newest[meant] if meant else None
 
 
 def adopt(volume: Volume, terms: Terms) -> Path:

@@ -15,9 +15,10 @@ from launcher.aws.connect import send_public_key
 from launcher.aws.identity import who
 from launcher.aws.regions import remember_region
 from launcher.aws.user_data import ADMIN
-from launcher.errors import AwsError, HostKeyError, NodeError, SshError, UsageError
+from launcher.errors import AwsError, HostKeyError, NodeError, SshError
 from launcher.nodes.ssh_keys import make_key
 from launcher.pull import Puller, fetch_frozen
+from launcher.results.find import match_one
 from launcher.results.place import Place, Rented
 from launcher.runner import names
 from launcher.targets.ec2 import write_place
@@ -50,13 +51,8 @@ def find_running(prefix: str, terms: Terms, regions: Iterable[str]) -> Machine |
     """
     found = [each for region in regions for each in machines.find_machines(terms.cloud_of(region))]
     up = {each.batch: each for each in found if each.state == machines.RUNNING}
-    meant = [batch for batch in up if batch.startswith(prefix)]
-    if len(meant) > 1:
-        raise UsageError(
-            f"{len(meant)} batches with a machine begin with {prefix!r}: {', '.join(sorted(meant))}.",
-            "Write more of the one that you mean.",
-        )
-    return up[meant[0]] if meant else None
+    meant = match_one("batches with a machine", prefix, sorted(up))
+    return up[meant] if meant else None
 
 
 def join(machine: Machine, terms: Terms) -> Path:

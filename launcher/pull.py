@@ -36,29 +36,17 @@ if TYPE_CHECKING:
     from launcher.nodes.node import Node
 
 _LOCK = ".pull.lock"
+# What only one computer's runner needs.
+_OF_ITS_RUNNER = (names.START, names.RUNNER_LOCK, names.REQUESTS, names.BALLAST, ".spares")
 _STAYS = (
     *HOME_ONLY,
+    *_OF_ITS_RUNNER,
     _LOCK,
     names.CODE,
     names.ENVIRONMENTS,
-    names.START,
-    names.RUNNER_LOCK,
-    names.REQUESTS,
-    names.BALLAST,
-    ".spares",
     "*.new",
     f"{names.RUNS}/*/*.new",
     f"{names.RUNS}/*/{names.WORK}",
-)
-# Beside its runs, which come by pulling: what only one computer's runner needs.
-_OF_THE_NODE = (
-    *HOME_ONLY,
-    names.RUNS,
-    names.START,
-    names.RUNNER_LOCK,
-    names.REQUESTS,
-    names.BALLAST,
-    ".spares",
 )
 # Large, soon replaced, and of use elsewhere only when the node is gone: its disk has them.
 _CHECKPOINTS = f"{names.RUNS}/*/{names.CHECKPOINT}"
@@ -104,7 +92,8 @@ def fetch_frozen(node: Node, batch: Path) -> None:
     Raises:
         NodeError: the node could not be reached, or did not do what it should.
     """
-    node.fetch(node.home / names.BATCHES / batch.name, to=batch, exclude=_OF_THE_NODE)
+    there = node.home / names.BATCHES / batch.name
+    node.fetch(there, to=batch, exclude=(*HOME_ONLY, *_OF_ITS_RUNNER, names.RUNS))  # those come by pulling
 
 
 class Puller:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from launcher.settings.known import Settings
     from launcher.targets.ec2_rent import Terms
 
+    # Asks AWS for a batch that is not here. Returns: what makes it one of this home, if there is one.
+    _Bring = Callable[[Terms, Iterable[str], str], Callable[[], Path] | None]
+
 # Nothing else is asked for at AWS: a word that was mistyped is told at once.
 _BATCH_ID = re.compile(r"[0-9]{8}-[0-9]{4}")
 
@@ -29,7 +32,14 @@ def find_anywhere(prefix: str | None) -> Path:
         UsageError: there is none, or several have that prefix.
         NodeError: there is a machine, and no way in.
     """
-    return _find(prefix, otherwise=_join)
+
+    def bring(terms: Terms, regions: Iterable[str], wanted: str) -> Callable[[], Path] | None:
+        from launcher.join import find_running, join
+
+        machine = find_running(wanted, terms, regions)
+        return None if machine is None else lambda: join(machine, terms)
+
+    return _find(prefix, bring)
 
 
 def find_recoverable(prefix: str | None) -> Path:
@@ -38,10 +48,17 @@ def find_recoverable(prefix: str | None) -> Path:
     Raises:
         UsageError: there is none, or several have that prefix.
     """
-    return _find(prefix, otherwise=_adopt)
+
+    def bring(terms: Terms, regions: Iterable[str], wanted: str) -> Callable[[], Path] | None:
+        from launcher.adopt import adopt, find_kept_disk
+
+        volume = find_kept_disk(wanted, terms, regions)
+        return None if volume is None else lambda: adopt(volume, terms)
+
+    return _find(prefix, bring)
 
 
-def _find(prefix: str | None, *, otherwise: Callable[[str, Terms, Iterable[str]], Path | None]) -> Path:
+def _find(prefix: str | None, bring: _Bring) -> Path:
     if prefix is None or not _BATCH_ID.match(prefix):
         return find_batch(home_or_fail(), prefix)
     here = Path.cwd()
@@ -51,45 +68,28 @@ def _find(prefix: str | None, *, otherwise: Callable[[str, Terms, Iterable[str]]
     except UsageError as unknown:
         if "begin with" in unknown.what:  # there are several here
             raise
-        batch = _ask_aws(prefix, otherwise)
+        batch = _ask_aws(prefix, bring)
         if batch is None:
             raise
         return batch
 
 
-def _ask_aws(prefix: str, find: Callable[[str, Terms, Iterable[str]], Path | None]) -> Path | None:
+def _ask_aws(prefix: str, bring: _Bring) -> Path | None:
     from launcher.cli.batching import settings_here  # boto, for which others need not wait
     from launcher.cli.renting import make_terms
+    from launcher.settings.home import make_home
 
     here, settings = Path.cwd(), settings_here()
     terms = make_terms(settings, choose_home(here, first_job_file=here / "job"))
     try:
-        return find(prefix, terms, _regions(settings, terms))
+        brought = bring(terms, _regions(settings, terms), prefix)
     except AwsError as error:
         terms.tell(f"note: whether another computer submitted {prefix} can't be asked: {error.what}")
         return None
-
-
-def _join(prefix: str, terms: Terms, regions: Iterable[str]) -> Path | None:
-    from launcher.join import find_running, join
-    from launcher.settings.home import make_home
-
-    machine = find_running(prefix, terms, regions)
-    if machine is None:
+    if brought is None:
         return None
     make_home(terms.home)
-    return join(machine, terms)
-
-
-def _adopt(prefix: str, terms: Terms, regions: Iterable[str]) -> Path | None:
-    from launcher.adopt import adopt, find_kept_disk
-    from launcher.settings.home import make_home
-
-    volume = find_kept_disk(prefix, terms, regions)
-    if volume is None:
-        return None
-    make_home(terms.home)
-    return adopt(volume, terms)
+    return brought()
 
 
 def _regions(settings: Settings, terms: Terms) -> Iterable[str]:

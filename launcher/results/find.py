@@ -46,12 +46,10 @@ def find_batch(home: Path, prefix: str | None = None) -> Path:
     if prefix is None:
         return batches[0]
     ids = [batch.name for batch in batches]
-    found = match_prefix(prefix, ids)
-    if not found:
+    found = match_one("batches", prefix, ids)
+    if found is None:
         raise _unknown("batch", prefix, ids)
-    if len(found) > 1:
-        raise _ambiguous("batches", prefix, found)
-    return home / names.BATCHES / found[0]
+    return home / names.BATCHES / found
 
 
 def find_run(home: Path, prefix: str, batch: str | None = None) -> FoundRun:
@@ -82,6 +80,18 @@ def find_run(home: Path, prefix: str, batch: str | None = None) -> FoundRun:
 def match_prefix(prefix: str, ids: Sequence[str]) -> tuple[str, ...]:
     """Return the ids that begin with `prefix`; an id that equals it is the only match."""
     return (prefix,) if prefix in ids else tuple(each for each in ids if each.startswith(prefix))
+
+
+def match_one(kind: str, prefix: str, ids: Sequence[str]) -> str | None:
+    """Return the one id that begins with `prefix`, None where none does.
+
+    Raises:
+        UsageError: several do.
+    """
+    found = match_prefix(prefix, ids)
+    if len(found) > 1:
+        raise _ambiguous(kind, prefix, found)
+    return found[0] if found else None
 
 
 def _find_in_older(home: Path, prefix: str, newest_ids: Sequence[str]) -> FoundRun:

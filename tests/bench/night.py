@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tests.bench.project import project
@@ -90,7 +90,7 @@ def _wait_for_ssh(address: str) -> float:
 def _started_at(night: Night) -> float:
     assert night.batch is not None
     (state,) = night.batch.glob("runs/*/state.json")
-    return datetime.fromisoformat(json.loads(state.read_text())["started_at"]).astimezone(UTC).timestamp()
+    return datetime.fromisoformat(json.loads(state.read_text())["started_at"]).timestamp()
 
 
 def _passed_bytes(machine: BoxMachine) -> int:

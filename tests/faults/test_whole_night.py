@@ -42,7 +42,6 @@ def test_a_night_on_a_machine_is_a_night_at_home(fake_ec2: FakeEc2, tmp_path: Pa
     assert histories(there) == histories(here)
     assert (fake_ec2.alive(), fake_ec2.volumes()) == ([], {})
     assert judge(make_policy(ACCOUNT, ["us-west-2"]), fake_ec2.calls) == []
-    print(len(fake_ec2.calls), "API calls")
     assert len(fake_ec2.calls) <= 40
 
 
