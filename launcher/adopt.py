@@ -36,6 +36,20 @@ def find_kept_disk(prefix: str, terms: Terms, regions: Iterable[str]) -> Volume 
     return newest[meant] if meant else None
 
 
+def find_adopted(prefix: str, terms: Terms) -> Path | None:
+    """Return the folder of a batch that was adopted and is not recovered yet: its plan is still on the disk.
+
+    Raises:
+        UsageError: several batches begin so.
+    """
+    batches = terms.home / names.BATCHES
+    begun = [place.parent.name for place in batches.glob(f"*/{names.PLACE}")]
+    meant = match_one(
+        "batches", prefix, sorted(each for each in begun if not (batches / each / names.PLAN).exists())
+    )
+    return batches / meant if meant else None
+
+
 def adopt(volume: Volume, terms: Terms) -> Path:
     """Make the batch of a disk one of this home, ready to be recovered. Returns: its folder."""
     batch = terms.home / names.BATCHES / volume.batch

@@ -68,13 +68,17 @@ def describe_volume(cloud: Cloud, volume_id: str) -> Volume:
 
 
 def attach_volume(cloud: Cloud, volume_id: str, *, machine: str, device: str = "/dev/sdf") -> None:
-    """Attach a free disk to a machine of its zone, and wait until it is.
+    """Attach a free disk to a machine of its zone, and wait until it is; it may be on its way there already.
 
     Raises:
         AwsError: AWS refuses.
         AwsUnclearError: it took too long.
     """
-    cloud.call("ec2", "AttachVolume", VolumeId=volume_id, InstanceId=machine, Device=device)
+    try:
+        cloud.call("ec2", "AttachVolume", VolumeId=volume_id, InstanceId=machine, Device=device)
+    except AwsRefusedError as error:
+        if error.code not in _IN_USE_CODES or describe_volume(cloud, volume_id).machine != machine:
+            raise
     _wait(cloud, volume_id, lambda volume: volume.machine == machine and volume.state == IN_USE)
 
 

@@ -50,8 +50,12 @@ def find_recoverable(prefix: str | None) -> Path:
     """
 
     def bring(terms: Terms, regions: Iterable[str], wanted: str) -> Callable[[], Path] | None:
-        from launcher.adopt import adopt, find_kept_disk
+        from launcher.adopt import adopt, find_adopted, find_kept_disk
 
+        if (
+            begun := find_adopted(wanted, terms)
+        ) is not None:  # its disk may hang on the machine that reads it
+            return lambda: begun
         volume = find_kept_disk(wanted, terms, regions)
         return None if volume is None else lambda: adopt(volume, terms)
 

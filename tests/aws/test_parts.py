@@ -181,7 +181,11 @@ def test_a_kept_disk_goes_to_another_machine_and_away(
     second = try_launch(fake_ec2, cloud, tmp_path, batch="another")
 
     volumes.attach_volume(cloud, disk.id, machine=second.id)
+    volumes.attach_volume(cloud, disk.id, machine=second.id)
     assert volumes.describe_volume(cloud, disk.id).machine == second.id
+    third = try_launch(fake_ec2, cloud, tmp_path, batch="a third")
+    with pytest.raises(AwsRefusedError, match="VolumeInUse"):
+        volumes.attach_volume(cloud, disk.id, machine=third.id)
     assert not volumes.delete_when_free(cloud, disk.id, patience_s=4)
     volumes.detach_volume(cloud, disk.id)
     volumes.detach_volume(cloud, disk.id)

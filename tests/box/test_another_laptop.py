@@ -52,7 +52,7 @@ def test_another_laptop_attaches_brings_all_home_and_ends_the_machine(
     assert machine["ended_at"]
 
 
-def test_another_laptop_recovers_what_only_a_kept_disk_knows(
+def test_another_laptop_recovers_what_only_a_kept_disk_knows_also_where_it_was_killed_once(
     fake_ec2: FakeEc2, box: Box, tmp_path: Path
 ) -> None:
     night, batch = submitted(fake_ec2, box, tmp_path)
@@ -60,6 +60,11 @@ def test_another_laptop_recovers_what_only_a_kept_disk_knows(
     night.machine.power_cut()
     fake_ec2.power_off(night.instance)
     shutil.rmtree(night.project / ".launcher")
+
+    killed = night.start("recover", batch.name[:13])
+    assert wait_until(lambda: "reads the disk" in night.said, timeout_s=120), night.said
+    killed.kill()
+    killed.wait()
 
     code = night.run("recover", batch.name[:13])
 
