@@ -147,10 +147,13 @@ class BoxMachine:
     def close(self) -> None:
         """Take it away for good, and tell nobody; its disk stays."""
         self._on_off = None
+        self._hang_up()
+        self._off.wait(_PATIENCE_S)
+
+    def _hang_up(self) -> None:
         assert self._keeper.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._keeper.stdin.close()
-        self._off.wait(_PATIENCE_S)
 
     def _first_process(self) -> int:
         def child() -> str:
@@ -180,8 +183,11 @@ class BoxMachine:
 
     def _send(self, line: str) -> None:
         assert self._keeper.stdin is not None
-        self._keeper.stdin.write(line + "\n")
-        self._keeper.stdin.flush()
+        try:
+            self._keeper.stdin.write(line + "\n")
+            self._keeper.stdin.flush()
+        except ValueError as closed:
+            raise BrokenPipeError from closed
 
     def _listen(self) -> None:
         assert self._keeper.stdout is not None
@@ -194,6 +200,7 @@ class BoxMachine:
                     self._answers.put(event)
         self._keeper.wait()
         self._keeper.stdout.close()
+        self._hang_up()
         clear_away(self.name)
         self._off.set()
         if self._on_off is not None:

@@ -33,6 +33,12 @@ def program(path: Path, text: str = "#!/bin/sh\necho $0\n", mode: int = 0o755) -
     path.chmod(mode)
 
 
+@pytest.fixture(autouse=True)
+def _come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Return to this process' folder; spawning leaves it at the root."""
+    monkeypatch.chdir(Path.cwd())
+
+
 @pytest.fixture(params=["at once", "with Popen"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "with Popen":
@@ -91,10 +97,6 @@ class TestBothWays:
 
 
 def test_the_runner_stays_in_no_folder_of_a_run(tmp_path: Path) -> None:
-    here = Path.cwd()
-    try:
-        run(["true"], tmp_path)
+    run(["true"], tmp_path)
 
-        assert Path.cwd() == Path("/")
-    finally:
-        os.chdir(here)
+    assert Path.cwd() == Path("/")
