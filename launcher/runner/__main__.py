@@ -31,6 +31,7 @@ from launcher.runner.requests import pending_requests, write_request
 from launcher.runner.slots import Slots, find_gpus
 from launcher.runner.starter import Starter
 from launcher.runner.states import States
+from launcher.runner.trial import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +99,10 @@ def _work(batch: Batch, *, only_requests: bool, how: Mapping[str, Any]) -> bool:
     with Lock(os.path.join(home, names.NODE_LOCK)) as node_lock:
         slots = Slots(gpus, limit=batch.plan["slots"])
         deadline = Deadline(batch, journal, clock=time.monotonic)
-        loop = Loop(batch, states, starter, node_lock=node_lock, slots=slots, deadline=deadline)
+        trials = Trials(batch, queue=states.queue, workers=starter.workers, journal=journal)
+        loop = Loop(
+            batch, states, starter, trials=trials, node_lock=node_lock, slots=slots, deadline=deadline
+        )
         loop.only_requests = only_requests
         loop.run()
     disk.drop_ballast()

@@ -33,6 +33,7 @@ class Attempt:
         run_s: its time limit in seconds.
         stall_s: the longest that it may go without a byte of log or an epoch.
         grace_s: the time between SIGTERM and SIGKILL.
+        is_trial: whether its numbers are wanted for a comparison alone.
     """
 
     def __init__(
@@ -45,7 +46,9 @@ class Attempt:
         run_s: float | None,
         stall_s: float | None,
         grace_s: float,
+        is_trial: bool = False,
     ) -> None:
+        self.is_trial = is_trial
         self.run, self.number, self.place, self.folder = run, number, place, folder
         self.pid = 0
         self.pipe = -1
@@ -98,6 +101,10 @@ class Attempt:
             self._last_sign = now
             self._append(content, now)
         return bool(content)
+
+    def seconds(self, now: float) -> float:
+        """Return for how long it has been running."""
+        return now - self._began
 
     @property
     def has_exited(self) -> bool:

@@ -40,9 +40,13 @@ class Environments:
             self._common[key] = self._make_common(self._batch.jobs[job], place)
         return self._common[key]
 
-    def own(self, run: int) -> dict[str, str]:
-        """Return the variables that no other run has."""
-        planned, folder = self._batch.runs[run], self._batch.run_path(run)
+    def own(self, run: int, folder: str | None = None) -> dict[str, str]:
+        """Return the variables that no other run has.
+
+        Args:
+            folder: the run's, where it is not the usual one.
+        """
+        planned, folder = self._batch.runs[run], folder or self._batch.run_path(run)
         own = {
             names.ENV_OUTPUT: f"{folder}/{names.OUTPUTS}",
             names.ENV_PARAMS: f"{folder}/{names.PARAMS}",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from launcher.runner.slots import Place, Slots
     from launcher.runner.starter import Starter
     from launcher.runner.states import States
+    from launcher.runner.trial import Trials
 
 _TICK_S = 0.25
 _FULL_BYTES = 64 * 1024
@@ -49,6 +50,7 @@ class Loop:
         states: States,
         starter: Starter,
         *,
+        trials: Trials,
         node_lock: Lock,
         slots: Slots,
         deadline: Deadline,
@@ -56,7 +58,7 @@ class Loop:
     ) -> None:
         self.is_stopping = False
         self.only_requests = False  # start nothing, unless somebody asks to go on
-        self._batch, self._states, self._starter = batch, states, starter
+        self._batch, self._states, self._starter, self._trials = batch, states, starter, trials
         self._node_lock, self._has_node = node_lock, False
         self._slots, self._deadline, self._clock = slots, deadline, clock
         self._active: dict[int, Attempt] = {}
@@ -113,6 +115,8 @@ class Loop:
         if not self._may_run():
             return
         self._is_warming = False
+        if not self._start_trial():
+            return
         while (run := self._next_startable()) is not None:
             place = self._slots.take(self._needs(run))
             if place is None:
@@ -124,6 +128,26 @@ class Loop:
             # However many can't be started, signals and requests are heard in between.
             if not self._start(run, place):
                 return
+
+    def _start_trial(self) -> bool:
+        """Start the trial whose turn it is, before any run. Returns: whether runs may go on starting."""
+        trial = self._trials.next()
+        if trial is None:
+            return True
+        place = self._slots.take(self._needs(trial.run))
+        if place is None:
+            return False
+        if not self._workers.is_settled(trial.run, place, is_trial=True):
+            self._slots.give_back(place)
+            self._is_warming = True
+            return False
+        self._find_orphans()  # the trial has left none of those
+        attempt = self._starter.try_warm(self._trials.take(), place=place, now=self._clock())
+        if attempt is None:
+            self._slots.give_back(place)
+        else:
+            self._watch(attempt)
+        return True
 
     def _conclude_ended(self) -> None:
         # Only now, so that the next run already computes while this one's results are made durable.
@@ -163,6 +187,8 @@ class Loop:
         for attempt in tuple(self._active.values()):
             if self.is_stopping:
                 attempt.end(names.INTERRUPTED, _STOPPED, now=now)
+            if attempt.is_trial and not self._trials.helps(attempt):
+                attempt.end(names.CANCELLED, "no run waits for it any more", now=now)
             attempt.check_limits(now)
             own = self._orphans.left_by(attempt.pid, mains=self._mains()) if attempt.has_exited else ()
             if attempt.is_over(now, orphans=orphans, own=own):
@@ -215,9 +241,12 @@ class Loop:
             self._conclude(run, cannot_start(error, self._batch.runs[run]["argv"][0]))
             return False
         self._workers.end_idle()
-        self._active[run] = attempt
-        self._selector.register(attempt.pipe, selectors.EVENT_READ, lambda: self._take_log(attempt))
+        self._watch(attempt)
         return True
+
+    def _watch(self, attempt: Attempt) -> None:
+        self._active[attempt.run] = attempt
+        self._selector.register(attempt.pipe, selectors.EVENT_READ, lambda: self._take_log(attempt))
 
     def _take_log(self, attempt: Attempt) -> None:
         if not attempt.read_log(self._clock()):
@@ -231,6 +260,10 @@ class Loop:
         del self._active[attempt.run]
         self._slots.give_back(attempt.place)
         self._stop_reading(attempt)
+        if attempt.is_trial:  # the next run is to know what it came to
+            attempt.close()
+            self._trials.judge(attempt)
+            return
         self._ended.append(attempt)
         if attempt.has_hung:
             self._workers.give_up(attempt.run, "a run that it forked hung")
@@ -243,6 +276,8 @@ class Loop:
         except OSError as error:
             outcome = spoil(outcome, explain_os_error("its outputs could not be collected", error))
         self._conclude(attempt.run, outcome)
+        if outcome.state == names.SUCCEEDED:
+            self._trials.consider(attempt, took_s=attempt.seconds(self._clock()))
         if attempt.has_hung and not self.is_stopping:
             self._states.requeue(attempt.run)
 

@@ -21,6 +21,7 @@ EVENTS = "events.jsonl"
 MANIFEST = "manifest.json"
 LIMITS = "limits.json"  # left by a place whose time is bought
 REQUESTS = "requests"
+TRIALS = ".trials"  # runs that are done twice, for the comparison alone
 BALLAST = ".ballast"  # there as long as a runner has not tidied up behind itself
 RUNS = "runs"
 START = "start.json"  # {"argv": [...]}: how its runner is started again, where the client may be away

@@ -10,6 +10,7 @@ from launcher.runner import names, processes
 from launcher.runner.batch import Outcome
 from launcher.runner.disk import read_json, unlink
 from launcher.runner.folders import remove_tree
+from launcher.runner.trial import clear_trials
 from launcher.runner.workspace import drop_checkpoint
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def take_over(batch: Batch, states: States) -> None:
     No process of a run may live when the run is started anew, so this comes before anything is started.
     """
     states.remember_failures(_count_failures(batch))
+    clear_trials(batch)
     left = states.runs_in(names.RUNNING)
     if left:
         same_boot = _is_same_boot(batch)

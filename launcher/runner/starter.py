@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ from launcher.runner.attempt import Attempt
 from launcher.runner.batch import utc_now
 from launcher.runner.disk import to_json, unlink, write_file
 from launcher.runner.environment import Environments
+from launcher.runner.folders import remove_tree
 from launcher.runner.spawn import spawn
+from launcher.runner.trial import trial_folder
 from launcher.runner.workers import Workers
 from launcher.runner.workspace import Workspaces
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from launcher.runner.disk import Journal
     from launcher.runner.queue import Queue
     from launcher.runner.slots import Place
+    from launcher.runner.trial import Trial
 
 
 class Starter:
@@ -58,8 +62,7 @@ class Starter:
             return
         folder = self._batch.run_path(run)
         is_new = _make_folders(folder)
-        write_file(f"{folder}/{names.RUN}", to_json(self._batch.describe(run, attempt=number)))
-        write_file(f"{folder}/{names.PARAMS}", to_json(self._batch.params_of(run)))
+        self._write_inputs(run, folder, number=number)
         if not is_new:
             unlink(f"{folder}/{names.VERDICT}")
             unlink(f"{folder}/{names.FITTING}")
@@ -101,6 +104,51 @@ class Starter:
             attempt.watch_for_hang(self._hang_s)
         self._tell(run, attempt)
         return attempt
+
+    def try_warm(self, trial: Trial, *, place: Place, now: float) -> Attempt | None:
+        """Start a run once more, from a worker and in a folder of its own.
+
+        Returns: None where that can't be had.
+        """
+        folder = trial_folder(self._batch, trial.run)
+        try:
+            _make_folders(folder)
+            self._write_inputs(trial.run, folder, number=1)
+            self.workspaces.copy(trial.run, f"{folder}/{names.WORK}")
+            return self._start_trial(trial, folder, place=place, now=now)
+        except OSError:
+            remove_tree(folder)
+            return None
+
+    def _start_trial(self, trial: Trial, folder: str, *, place: Place, now: float) -> Attempt:
+        attempt = Attempt(
+            trial.run,
+            number=1,
+            place=place,
+            folder=folder,
+            run_s=trial.limit_s,
+            stall_s=None,
+            grace_s=self._grace_s,
+            is_trial=True,
+        )
+
+        def launch(stream: int) -> int:
+            pid = self.workers.fork(trial.run, place, stream, trial=folder)
+            if pid is None:
+                raise OSError(errno.ECHILD, "no worker")
+            return pid
+
+        try:
+            attempt.start(launch, now=now)
+        except OSError:
+            attempt.close()
+            raise
+        attempt.watch_for_hang(self._hang_s)
+        return attempt
+
+    def _write_inputs(self, run: int, folder: str, *, number: int) -> None:
+        write_file(f"{folder}/{names.RUN}", to_json(self._batch.describe(run, attempt=number)))
+        write_file(f"{folder}/{names.PARAMS}", to_json(self._batch.params_of(run)))
 
     def _spawn(self, run: int, place: Place, stream: int) -> int:
         cwd, environment = self._batch.run_path(run, names.WORK), self._environments.of(run, place)

@@ -65,6 +65,7 @@ class Workers:
         self._leaving: list[Worker] = []
         self._off: set[Recipe] = set()
         self._fresh_jobs: set[int] = set()
+        self._trusted_jobs: set[int] = set()
 
     def listen_with(self, selector: selectors.BaseSelector) -> None:
         """Have what workers say read by whoever waits on this."""
@@ -75,10 +76,10 @@ class Workers:
         """The processes of workers, those included that die just now."""
         return {worker.pid for worker in self._all()}
 
-    def is_settled(self, run: int, place: Place) -> bool:
+    def is_settled(self, run: int, place: Place, *, is_trial: bool = False) -> bool:
         """Tell whether a run may start now, be it from a worker or afresh; else its worker is on the way."""
         recipe = self._recipe_of(run, place)
-        if recipe is None or recipe in self._off:
+        if recipe is None or recipe in self._off or not (is_trial or self._is_trusted(run, place)):
             return True
         if recipe not in self._workers:
             if self._count_waiting(recipe, place) < _FEWEST:
@@ -86,22 +87,35 @@ class Workers:
             self._start(recipe)
         return recipe in self._off or self._workers[recipe].check()
 
-    def fork(self, run: int, place: Place, stream: int) -> int | None:
-        """Have a run's process forked. Returns: its pid, None where the run is to be started afresh."""
+    def fork(self, run: int, place: Place, stream: int, *, trial: str | None = None) -> int | None:
+        """Have a run's process forked. Returns: its pid, None where the run is to be started afresh.
+
+        Args:
+            trial: the folder of a run that is tried.
+        """
         recipe = self._recipe_of(run, place)
         worker = None if recipe is None else self._workers.get(recipe)
-        if worker is None or not worker.is_ready:
+        if worker is None or not worker.is_ready or not (trial or self._is_trusted(run, place)):
             return None
         own = worker.modules & set(self._batch.job_of(run)["warm"]["own"])
         if own:
             self.give_up(run, f"packages would find {', '.join(sorted(own))} in its folder")
             return None
         argv = self._batch.runs[run]["argv"]
-        launch = Launch(argv, self._batch.run_path(run, names.WORK), self._environments.own(run))
+        folder = trial or self._batch.run_path(run)
+        launch = Launch(argv, f"{folder}/{names.WORK}", self._environments.own(run, folder))
         try:
             return worker.fork(launch, stream)
         except WorkerError:
             return None
+
+    def is_untried(self, run: int, place: Place) -> bool:
+        """Tell whether only a trial can say if a run may start from a worker."""
+        return self._recipe_of(run, place) is not None and not self._is_trusted(run, place)
+
+    def trust(self, run: int) -> None:
+        """Start all further runs of this job from workers, on GPUs as well."""
+        self._trusted_jobs.add(self._batch.runs[run]["job"])
 
     def give_up(self, run: int, reason: str) -> None:
         """Start all further runs of this job afresh."""
@@ -172,6 +186,9 @@ class Workers:
     def _all(self) -> list[Worker]:
         return [*self._workers.values(), *self._leaving]
 
+    def _is_trusted(self, run: int, place: Place) -> bool:
+        return not place.gpus or self._batch.runs[run]["job"] in self._trusted_jobs
+
     def _count_waiting(self, recipe: Recipe, place: Place | None) -> int:
         if place is not None:  # every job that could come from the same worker counts
             for job in range(len(self._batch.jobs)):
@@ -191,12 +208,9 @@ class Workers:
         return self._recipes[key]
 
     def _make_recipe(self, job: int, python: str, place: Place) -> Recipe | None:
-        """Return what the worker of a job is made of; None where there can't be one.
-
-        On a GPU none was ever seen to give what a fresh process gives.
-        """
+        """Return what the worker of a job is made of; None where there can't be one."""
         warm = self._batch.jobs[job].get("warm") or {}
-        if not warm.get("imports") or place.gpus or sys.platform != "linux":
+        if not warm.get("imports") or sys.platform != "linux":
             return None
         environment = self._environments.common(job, place)
         if not environment["PYTHONHASHSEED"].isdigit() or not _is_everywhere(environment["PYTHONPATH"]):

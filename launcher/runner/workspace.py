@@ -60,8 +60,16 @@ class Workspaces:
             folder, self._marks[run] = spares.pop()
             os.rename(folder, work)
         else:
-            code = self._batch.path(names.CODE, self._batch.job_of(run)["name"])
-            self._marks[run] = _copy_tree(self._batch.listing_of(run), code, work)
+            self._marks[run] = self.copy(run, work)
+
+    def copy(self, run: int, work: str) -> Marks:
+        """Copy the snapshot of a run's job to a folder that is not there yet. Returns: what it holds.
+
+        Raises:
+            OSError: it could not be copied.
+        """
+        code = self._batch.path(names.CODE, self._batch.job_of(run)["name"])
+        return _copy_tree(self._batch.listing_of(run), code, work)
 
     def take_back(self, run: int, *, since_ns: int) -> None:
         """Move new and changed files of a run to its outputs, and clear its work folder away.

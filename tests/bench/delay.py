@@ -23,13 +23,13 @@ class Line:
 
 
 @contextmanager
-def delayed(port: int, *, one_way_s: float) -> Iterator[Line]:
-    """Listen on another port and pass on what comes, both ways, so much later."""
+def delayed(port: int, *, one_way_s: float, address: str = "127.0.0.1") -> Iterator[Line]:
+    """Listen on another port, and maybe address, and pass on what comes, both ways, so much later."""
     line, loop, is_ready = Line(), asyncio.new_event_loop(), threading.Event()
 
     async def serve() -> None:
         server = await asyncio.start_server(
-            lambda reader, writer: _join(reader, writer, port, line, one_way_s), "127.0.0.1", 0
+            lambda reader, writer: _join(reader, writer, port, line, one_way_s), address, 0
         )
         line.port = server.sockets[0].getsockname()[1]
         is_ready.set()

@@ -100,6 +100,7 @@ DENIED = (
     "sts:GetCallerIdentity",
     "ssm:GetParameter",
     "servicequotas:GetServiceQuota",
+    "pricing:GetProducts",
     "ec2:DescribeSubnets",
     "ec2:DescribeImages",
     "ec2:DescribeInstanceTypeOfferings",

@@ -55,6 +55,7 @@ class Night:
         self.project = _make_project(folder, spot=spot)
         self.ec2 = BoxEc2(fake, box, binds=[_make_environment(folder)])
         self._package = package or Path(__file__).parents[2]
+        self.environ: dict[str, str] = {}  # further variables of every command
         self.client: subprocess.Popen[bytes] | None = None
         self.others: list[subprocess.Popen[bytes]] = []
 
@@ -135,7 +136,7 @@ class Night:
             "PYTHONPATH": str(self._package),
             "XDG_CONFIG_HOME": str(self.folder),
         }
-        return {**os.environ, **self.fake.environ(), **own}
+        return {**os.environ, **self.fake.environ(), **own, **self.environ}
 
 
 def wait_until(is_so: Callable[[], object], *, timeout_s: float, step_s: float = 0.05) -> bool:
