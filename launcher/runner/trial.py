@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from launcher.runner.queue import Queue
     from launcher.runner.workers import Workers
 
-_SAVED_S = 3.0  # what a warm start saves: the imports of TensorFlow on a quick machine
+_SAVED_S = (
+    5.0  # what a warm start saves: the imports of TensorFlow, 3 s on a quick machine, 8 s on a slow one
+)
 _LONGEST = 3.0  # a trial that takes this much longer than the run did has hung
 _START_S = 60.0
 _TOLD_APART = "seconds"  # the one column of a history that no two runs share
@@ -46,7 +48,7 @@ class Trials:
     def consider(self, attempt: Attempt, *, took_s: float) -> None:
         """Note a run that has succeeded, where trying it would help those that wait."""
         run, job = attempt.run, self._job(attempt.run)
-        pays = took_s <= _SAVED_S * self._queue.count_of(job, names.QUEUED)
+        pays = took_s <= _SAVED_S * (1 + self._queue.count_of(job, names.QUEUED))  # the trial is warm, too
         is_first = job not in self._jobs and attempt.number == 1
         is_telling = os.path.exists(f"{attempt.folder}/{names.HISTORY}")
         if pays and is_first and is_telling and self._workers.is_untried(run, attempt.place):

@@ -33,6 +33,8 @@ def delayed(port: int, *, one_way_s: float, address: str = "127.0.0.1") -> Itera
         )
         line.port = server.sockets[0].getsockname()[1]
         is_ready.set()
+        async with server:
+            await server.serve_forever()
 
     thread = threading.Thread(target=_run, args=(loop, serve()), daemon=True)
     thread.start()
@@ -48,9 +50,11 @@ def _run(loop: asyncio.AbstractEventLoop, first: object) -> None:
     asyncio.set_event_loop(loop)
     loop.create_task(first)  # type: ignore[arg-type]
     loop.run_forever()
-    for task in asyncio.all_tasks(loop):
+    left = asyncio.all_tasks(loop)
+    for task in left:
         task.cancel()
-    loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.run_until_complete(asyncio.sleep(0))  # what they closed is closed in the next turn
     loop.close()
 
 
@@ -58,9 +62,15 @@ async def _join(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, line: Line, one_way_s: float
 ) -> None:
     there, back = await asyncio.open_connection("127.0.0.1", port)
-    await asyncio.gather(
-        _pass(reader, back, line, one_way_s), _pass(there, writer, line, one_way_s), return_exceptions=True
-    )
+    try:
+        await asyncio.gather(
+            _pass(reader, back, line, one_way_s),
+            _pass(there, writer, line, one_way_s),
+            return_exceptions=True,
+        )
+    finally:
+        writer.close()
+        back.close()
 
 
 async def _pass(

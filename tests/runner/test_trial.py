@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from launcher.runner.disk import Journal
 from launcher.runner.processes import read_environment
-from launcher.runner.trial import have_same_numbers
+from launcher.runner.queue import Queue
+from launcher.runner.slots import Place
+from launcher.runner.trial import Trials, have_same_numbers
 from tests.runner.kit import is_alive, wait_for
 from tests.runner.test_slots import with_gpus
 from tests.runner.test_warm import warm_job, were_warm
@@ -101,12 +105,23 @@ def test_without_a_history_nothing_is_known(home: Home, tmp_path: Path) -> None:
     assert (were_warm(batch), tried(batch)) == ([False] * 4, [])
 
 
-def test_a_trial_that_costs_more_than_it_saves_is_left_out(home: Home, tmp_path: Path) -> None:
-    batch = home.freeze(warm_job(SCRIPT + WRITE + "time.sleep(3.2)", runs=2, needs=1), slots=None)
+@pytest.mark.parametrize(
+    ("took_s", "waiting", "is_tried"), [(9.9, 1, True), (10.1, 1, False), (10.1, 2, True)]
+)
+def test_a_trial_that_costs_more_than_it_saves_is_left_out(
+    tmp_path: Path, *, took_s: float, waiting: int, is_tried: bool
+) -> None:
+    runs = 1 + waiting
+    queue = Queue(job_names=["job"], after=[[]], jobs=[0] * runs, states=["succeeded", *["queued"] * waiting])
+    batch: Any = SimpleNamespace(runs=[{"job": 0}] * runs)
+    workers: Any = SimpleNamespace(is_untried=lambda *_: True)
+    attempt: Any = SimpleNamespace(run=0, number=1, place=Place(("0",), 1.0), folder=str(tmp_path))
+    (tmp_path / "history.csv").touch()
+    trials = Trials(batch, queue=queue, workers=workers, journal=Journal(str(tmp_path / "events.jsonl")))
 
-    on_gpu(batch, tmp_path)
+    trials.consider(attempt, took_s=took_s)
 
-    assert (were_warm(batch), tried(batch)) == ([False] * 2, [])
+    assert (trials.next() is not None) == is_tried
 
 
 def test_a_worker_that_can_not_be_had_is_no_trial(home: Home, tmp_path: Path) -> None:

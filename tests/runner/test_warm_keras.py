@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.runner.kit import Job
+from tests.runner.test_slots import with_gpus
+from tests.runner.test_warm import were_warm
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.runner.kit import Frozen, Home
 
 pytestmark = pytest.mark.keras
@@ -73,3 +77,20 @@ def said_by(batch: Frozen, run: int) -> list[bytes]:
 def history_of(batch: Frozen, run: int) -> list[dict[str, str]]:
     with (batch.run_folder(run) / "history.csv").open(newline="") as file:
         return [{**row, "seconds": ""} for row in csv.DictReader(file)]
+
+
+def test_on_a_gpu_keras_runs_are_warm_after_one_gave_the_same_both_ways(home: Home, tmp_path: Path) -> None:
+    """The GPU is one that only `nvidia-smi` shows; TensorFlow trains on the CPU, both times."""
+    code = {"train.py": SCRIPT.replace("assert fitting", "#")}
+    env = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    job = Job(name="job", run="python train.py", code=code, env=env, warm=WARM, needs=1, runs=6)
+    batch = home.freeze(job, slots=None)
+
+    batch.start(env={"PATH": with_gpus(tmp_path, 0)}).wait(400)
+
+    assert batch.states() == ["succeeded"] * 6, [batch.log(run) for run in range(6)]
+    assert [event["same"] for event in batch.events("tried_warm")] == [True], batch.events("no_worker")
+    assert were_warm(batch) == [False, False, True, True, True, True]
+    assert {str((said_by(batch, run), history_of(batch, run))) for run in range(6)} == {
+        str((said_by(batch, 0), history_of(batch, 0)))
+    }
