@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tempfile
@@ -31,6 +32,7 @@ _INSTALL_TIMEOUT_S = 3600.0
 _START_TIMEOUT_S = 30.0
 _LOOK_AGAIN_S = 0.02
 _CAUSE_LENGTH = 400
+_REMOVE = ("/bin/sh", "-c", 'chmod -R u+rwX -- "$1" && rm -rf -- "$1"', "sh")  # snapshots are read-only
 
 
 def bring(
@@ -52,6 +54,12 @@ def bring(
     moved = node.send(batch, to=_batch_on(node, batch.name), exclude=left_out, tell=progress)
     if moved.paths:
         tell(f"sent {plural(len(moved.paths), 'file')}, {size(moved.size_bytes)}")
+
+
+def forget(node: Node, batch_id: str) -> None:
+    """Take a batch away that never began; without effect where its node can't be reached any more."""
+    with contextlib.suppress(NodeError):
+        node.run([*_REMOVE, str(_batch_on(node, batch_id))], timeout_s=_REQUEST_TIMEOUT_S)
 
 
 def start_runner(node: Node, batch_id: str, *, only_requests: bool = False) -> None:

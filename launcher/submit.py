@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from launcher.backends import check_backends
 from launcher.freeze import freeze, take_away
-from launcher.steer import bring, install_environment, leave_start, start_runner
+from launcher.steer import bring, forget, install_environment, leave_start, start_runner
 from launcher.targets.places import is_elsewhere, may_have_machine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
     from random import Random
@@ -48,9 +49,10 @@ def submit(
     is_there = False
     try:
         with target.acquire(batch, offers=draft.plan.offers) as node:
-            bring(batch, node, tell=tell, progress=progress)
-            _prepare(draft, batch, node=node, tell=tell)
-            target.check(node, batch)
+            with _all_or_nothing(batch, node):
+                bring(batch, node, tell=tell, progress=progress)
+                _prepare(draft, batch, node=node, tell=tell)
+                target.check(node, batch)
             if is_elsewhere(batch):  # from here on a machine starts the runner by itself, too
                 leave_start(node, batch.name)
             is_there = True
@@ -63,6 +65,17 @@ def submit(
             take_away(batch)
         raise
     return batch
+
+
+@contextmanager
+def _all_or_nothing(batch: Path, node: Node) -> Iterator[None]:
+    """Leave nothing on a computer of one's own of a batch that fails before it begins."""
+    try:
+        yield
+    except BaseException:
+        if is_elsewhere(batch) and not may_have_machine(batch):
+            forget(node, batch.name)
+        raise
 
 
 def _prepare(draft: Draft, batch: Path, *, node: Node, tell: Callable[[str], None]) -> None:

@@ -238,6 +238,17 @@ def test_a_host_that_is_not_known_is_refused_and_leaves_nothing(project: Project
     assert known.read_text() == ""
 
 
+def test_a_submit_that_fails_before_it_began_leaves_nothing_there_either(project: Project, box: Sshd) -> None:
+    job = project.job(files={"needs.txt": "nonsense===\n"}, environment="job/needs.txt")
+
+    done = project.launcher("submit", job, *ON)
+
+    assert done.code == 3, done
+    assert "The environment could not be installed" in done.err
+    assert not list((box.home / ".launcher" / "batches").iterdir())
+    assert project.batches() == []
+
+
 def test_the_runner_there_can_be_started_again_as_the_client_would(project: Project, box: Sshd) -> None:
     batch = project.submit(waiting_job(project), *ON)
     there = box.home / ".launcher/batches" / batch.name
