@@ -1,5 +1,7 @@
 """Rewrite the table of published against measured in jobs/README.md from finished batches.
 
+A row of which there is no batch stays as it is.
+
 python -m tests.published [HOME...]      HOME: a .launcher folder, by default the one of this project
 """
 
@@ -15,7 +17,7 @@ from launcher.results.batch import read_batch
 from launcher.results.find import list_batches
 from tests.published.figures import read_figures
 from tests.published.measure import measure
-from tests.published.table import replace_between, write_tables
+from tests.published.table import keep_measured, replace_between, write_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +31,8 @@ def main(homes: Sequence[Path]) -> None:
     batches = list(_read(homes))
     rows = [(figure, measure(figure, batches)) for figure in read_figures(JOBS)]
     page = JOBS / "README.md"
-    page.write_text(replace_between(page.read_text(encoding="utf-8"), write_tables(rows)), encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    page.write_text(replace_between(text, keep_measured(write_tables(rows), text)), encoding="utf-8")
     measured = sum(bool(found.values) for _, found in rows)
     print(f"{measured} of {len(rows)} figures measured, from {len(batches)} batches: {page}")
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 HEADER = ("job", "variant", "what", "published", "measured, 95 % interval", "repeats", "by", "verdict")
 SHRINKING = "skill-estimate"
 SHOWN = (3, 5, 10, 20, 30)
+_SHRINKING_TITLE = f"How the interval of `{SHRINKING}` shrinks with repeats:"
+_NOT_MEASURED = "| not measured |"
+_SUBJECT_CELLS = 4  # job, variant, what, published
 BEGIN, END = "<!-- published: begin -->", "<!-- published: end -->"
 
 
@@ -28,6 +31,21 @@ def write_tables(rows: Sequence[tuple[Figure, Measured]]) -> str:
     return "\n".join(lines)
 
 
+def keep_measured(block: str, page: str) -> str:
+    """Return the tables with the rows that a page has already, of what was measured then and not now."""
+    _, _, old = page.partition(BEGIN)
+    old, _, _ = old.partition(END)
+    earlier = {_subject(line): line for line in old.splitlines() if not line.endswith(_NOT_MEASURED)}
+    lines = [
+        earlier.get(_subject(line), line) if line.endswith(_NOT_MEASURED) else line
+        for line in block.splitlines()
+    ]
+    _, title, shrinking = old.partition(_SHRINKING_TITLE)
+    if title and title not in block:
+        lines += ["", title + shrinking.rstrip()]
+    return "\n".join(lines)
+
+
 def replace_between(text: str, block: str) -> str:
     """Put a block between the two marks of a page."""
     before, _, rest = text.partition(BEGIN)
@@ -35,6 +53,10 @@ def replace_between(text: str, block: str) -> str:
     if not rest or not after:
         raise ValueError(f"no {BEGIN} and {END}")
     return f"{before}{BEGIN}\n\n{block}\n\n{END}{after}"
+
+
+def _subject(line: str) -> tuple[str, ...]:
+    return tuple(line.split(" | ")[:_SUBJECT_CELLS])
 
 
 def _row(figure: Figure, measured: Measured) -> tuple[str, ...]:
@@ -73,7 +95,7 @@ def _shrink(values: Sequence[float]) -> list[str]:
         n, mean, sd, se, low, high = (round(each or 0, 4) for each in summarize(values[:count]))
         rows.append((f"{n}", f"{mean:.3f}", f"{sd:.3f}", f"{se:.4f}", f"{low:.3f} to {high:.3f}"))
     header = ("repeats", "mean", "standard deviation", "standard error", "95 % interval")
-    return [f"How the interval of `{SHRINKING}` shrinks with repeats:", "", *_table(header, rows)]
+    return [_SHRINKING_TITLE, "", *_table(header, rows)]
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -12,7 +12,7 @@ from tests.batch_factory import BOOT, NOW, BatchFolder, Job, metrics
 from tests.jobs.conftest import JOBS
 from tests.published.figures import BEST_EPOCH, BEST_EPOCH_SMOOTHED, LAST, Figure, read_figures
 from tests.published.measure import Measured, measure
-from tests.published.table import BEGIN, END, replace_between, write_tables
+from tests.published.table import BEGIN, END, keep_measured, replace_between, write_tables
 from tests.published.verdict import judge
 
 if TYPE_CHECKING:
@@ -146,6 +146,19 @@ def test_the_interval_shrinks_with_repeats() -> None:
 
     assert "| 3 | 0.800 | 0.010 | 0.0058 | 0.775 to 0.825 |" in text
     assert "| 5 | 0.798 | 0.008 | 0.0037 | 0.788 to 0.808 |" in text
+
+
+def test_what_was_measured_earlier_stays_until_it_is_measured_again() -> None:
+    measured, missing = Measured((0.79, 0.80, 0.81), 10, "jax"), Measured((), None, "")
+    shrinking = figure(job="skill-estimate")
+    page = f"{BEGIN}\n\n{write_tables([(figure(), measured), (shrinking, measured)])}\n\n{END}"
+
+    kept = keep_measured(write_tables([(figure(), missing), (shrinking, missing)]), page)
+    other = keep_measured(write_tables([(figure(published=0.9), missing), (shrinking, measured)]), page)
+
+    assert f"{BEGIN}\n\n{kept}\n\n{END}" == page
+    assert other.count("not measured") == 1
+    assert other.count("How the interval") == 1
 
 
 def test_only_what_stands_between_the_marks_is_replaced() -> None:
