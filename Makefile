@@ -67,7 +67,7 @@ layers: setup
 unit: setup
 	rm -f .coverage .coverage.*
 	root=$$(mktemp -d) && trap 'rm -rf "$$root"' EXIT && \
-	PYTEST_DEBUG_TEMPROOT="$$root" $(BIN)/python -m pytest --numprocesses 2 --cov --cov-report= --durations=10
+	PYTEST_DEBUG_TEMPROOT="$$root" $(BIN)/python -m pytest --numprocesses 3 --dist worksteal --cov --cov-report= --durations=10
 	$(if $(IS_ROOT_LINUX),$(BIN)/coverage report --fail-under=90)
 	$(if $(IS_ROOT_LINUX),$(BIN)/coverage report --include='$(COVERED)' --fail-under=100)
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _ATTEMPT_S = 15.0
 _AGAIN_S = 1.0
 _KEEPALIVE_S = 20
+_DEAD_S = 120  # without an answer to what was sent, keepalives included: nobody is there any more
 _LAST_WORDS_S = 2.0
 _LAST_WORDS_BYTES = 2000
 _LAST_LINES = 3
@@ -272,6 +273,8 @@ def _open_socket(address: Address, timeout_s: float) -> socket.socket:
     except (TimeoutError, socket.gaierror, OSError) as error:
         raise _unreachable(address, error, timeout_s) from error
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere the system's own patience, some ten minutes
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_S * 1000)
     return opened
 
 
