@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -126,8 +127,9 @@ def _peer(name: str, *requirements: str) -> Path:
 
 
 def _guild(job: Path, python: Path) -> None:
+    # Its own packages, which it would hand on, are not those of the training.
     (job / "guild.yml").write_text(
-        f"train:\n  exec: {sys.executable} train.py\n  sourcecode: ['*.py', '*.csv']\n"
+        f"train:\n  exec: env -u PYTHONPATH {sys.executable} train.py\n  sourcecode: ['*.py', '*.csv']\n"
     )
     runs = job.with_name("guild")
     runs.mkdir()
@@ -140,3 +142,5 @@ def _guild(job: Path, python: Path) -> None:
 def _submitit(job: Path, python: Path) -> None:
     argv = [str(python), "-c", _SUBMITIT, sys.executable, str(RUNS)]
     subprocess.run(argv, cwd=job, env=_ENVIRON, check=True, capture_output=True)
+    (job / "weights.txt").unlink()
+    shutil.rmtree(job / "logs")
