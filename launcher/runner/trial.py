@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from launcher.runner.queue import Queue
     from launcher.runner.workers import Workers
 
-_SAVED_S = (
-    5.0  # what a warm start saves: the imports of TensorFlow, 3 s on a quick machine, 8 s on a slow one
-)
+_SAVED_S = 5.0  # what a warm start saves: TensorFlow's imports, 3 s on a quick machine, 8 s on a slow one
 _LONGEST = 3.0  # a trial that takes this much longer than the run did has hung
 _START_S = 60.0
 _TOLD_APART = "seconds"  # the one column of a history that no two runs share
@@ -113,7 +111,7 @@ def _read_epochs(folder: str) -> list[dict[str, Any]]:
     try:
         with open(f"{folder}/{names.HISTORY}", encoding="utf-8", newline="") as file:
             rows: list[dict[str, Any]] = list(csv.DictReader(file))
-    except OSError:
+    except (OSError, ValueError, csv.Error):  # a run may have put anything there
         return []
     return [{key: row[key] for key in row if key != _TOLD_APART} for row in rows]
 

@@ -201,9 +201,12 @@ def test_numbers_are_compared_digit_for_digit_and_seconds_not(tmp_path: Path) ->
     for name, row in {"a": "0,1.5,0.25", "b": "0,9.5,0.25", "c": "0,1.5,0.250"}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "history.csv").write_text(f"epoch,seconds,loss\n{row}\n")
+    for name, content in {"bytes": b"\xff,\xfe\n1,2\n", "long": b"a\n" + b"9" * 200_000 + b"\n"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "history.csv").write_bytes(content)
     (tmp_path / "empty").mkdir()
 
-    folders = [str(tmp_path / name) for name in ("a", "b", "c", "empty")]
+    folders = [str(tmp_path / name) for name in ("a", "b", "c", "empty", "bytes", "long")]
 
-    assert [have_same_numbers(folders[0], other) for other in folders] == [True, True, False, False]
-    assert not have_same_numbers(folders[3], folders[3])
+    assert [have_same_numbers(folders[0], other) for other in folders] == [True, True, *[False] * 4]
+    assert not any(have_same_numbers(folder, folder) for folder in folders[3:])
