@@ -51,6 +51,12 @@ def were_warm(batch: Frozen) -> list[bool]:
     return [bool(event.get("warm")) for event in batch.events("started")]
 
 
+def pid_in(batch: Frozen, name: str) -> int:
+    """Return the process id that the first run writes into a file; it is there before it is written."""
+    batch.wait_for(lambda: batch.wait_for_file(name).read_text())
+    return int((batch.run_folder(0) / name).read_text())
+
+
 SHOW = """
 import json, os, resource, signal, sys, threading
 import __main__
@@ -189,10 +195,9 @@ time.sleep(600)
 def test_what_a_dead_runner_left_of_a_warm_run_is_ended_before_it_is_repeated(home: Home) -> None:
     batch = home.freeze(warm_job(DAEMON))
     runner = batch.start()
-    batch.wait_for(lambda: batch.wait_for_file("daemon").read_text() != "")
-    daemon = int(batch.wait_for_file("daemon").read_text())
+    daemon = pid_in(batch, "daemon")
     batch.wait_for(lambda: batch.wait_for_file("log.txt").read_bytes() == b"up\n")
-    worker = int(batch.wait_for_file("worker").read_text())
+    worker = pid_in(batch, "worker")
     runner.kill()
     runner.wait()
     for run in range(2):
@@ -252,7 +257,7 @@ def test_when_its_worker_dies_a_run_goes_on_and_the_others_start_afresh(home: Ho
     """
     batch = home.freeze(warm_job(script, runs=3))
     runner = batch.start()
-    os.kill(int(batch.wait_for_file("worker").read_text()), signal.SIGKILL)
+    os.kill(pid_in(batch, "worker"), signal.SIGKILL)
     batch.wait_for(lambda: batch.events("no_worker"))
     for run in range(3):
         batch.run_folder(run).mkdir(exist_ok=True)
@@ -408,7 +413,7 @@ def test_a_runner_that_is_stopped_takes_its_worker_along(home: Home) -> None:
     batch = home.freeze(warm_job(DAEMON, runs=3))
     runner = batch.start()
     batch.wait_for(lambda: b"up" in batch.wait_for_file("log.txt").read_bytes())
-    worker = int(batch.wait_for_file("worker").read_text())
+    worker = pid_in(batch, "worker")
 
     runner.terminate()
 
