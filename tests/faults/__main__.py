@@ -8,33 +8,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-import tempfile
-import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
-from subprocess import SubprocessError
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from tests.box.box import Box
-from tests.fake_ec2 import FakeEc2
+from tests.faults.alone import play_alone
 from tests.faults.matrix import cells
-from tests.faults.play import play
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.faults.matrix import Cell
-
-_LAST_WORDS = 6000
-
-
-class Played(NamedTuple):
-    """What a cell came to."""
-
-    seconds: float
-    wrong: Sequence[str]
-    said: str
 
 
 def main(words: Sequence[str]) -> int:
@@ -44,26 +28,13 @@ def main(words: Sequence[str]) -> int:
     failed = 0
     at_a_time = int(os.environ.get("FAULT_JOBS") or os.cpu_count() or 1)
     with ProcessPoolExecutor(at_a_time, multiprocessing.get_context("spawn")) as pool:
-        for cell, played in zip(possible, pool.map(_play, possible), strict=True):
+        for cell, played in zip(possible, pool.map(play_alone, possible), strict=True):
             failed += bool(played.wrong)
             outcome = "; ".join(played.wrong) or "ok"
             print(f"{played.said}{cell.name:60} {played.seconds:5.0f} s  {outcome}", flush=True)
     print(f"{len(possible)} cells, {failed} went wrong")
     _tell_impossible(wanted)
     return failed
-
-
-def _play(cell: Cell) -> Played:
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as name, FakeEc2() as fake, Box(Path(name)) as box:
-        folder = Path(name)
-        try:
-            wrong = tuple(play(cell, fake=fake, box=box, folder=folder))
-        except (RuntimeError, OSError, SubprocessError) as error:  # the box's own: the rest goes on
-            wrong = (repr(error),)
-        log = folder / "said.log"
-        said = log.read_text(errors="replace")[-_LAST_WORDS:] if wrong and log.exists() else ""
-    return Played(time.monotonic() - began, wrong, said)
 
 
 def _tell_impossible(wanted: Sequence[Cell]) -> None:
