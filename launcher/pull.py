@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _LOCK = ".pull.lock"
 # What only one computer's runner needs.
-_OF_ITS_RUNNER = (names.START, names.RUNNER_LOCK, names.REQUESTS, names.BALLAST, names.TRIALS, ".spares")
+_OF_ITS_RUNNER = (names.START, names.RUNNER_LOCK, names.REQUESTS, names.BALLAST, names.TRIALS, names.SPARES)
 _STAYS = (
     *HOME_ONLY,
     *_OF_ITS_RUNNER,

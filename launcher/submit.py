@@ -53,8 +53,8 @@ def submit(
                 bring(batch, node, tell=tell, progress=progress)
                 _prepare(draft, batch, node=node, tell=tell)
                 target.check(node, batch)
-            if is_elsewhere(batch):  # from here on a machine starts the runner by itself, too
-                leave_start(node, batch.name)
+                if is_elsewhere(batch):  # from here on a machine starts the runner by itself, too
+                    leave_start(node, batch.name)
             is_there = True
             start_runner(node, batch.name)
     except BaseException:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from launcher.runner import names, processes
 from launcher.runner.batch import Outcome, explain_os_error
+from launcher.runner.environment import marker_of
 from launcher.runner.folders import file_time_ns
 from launcher.runner.hang import HangWatch
 from launcher.runner.log import CappedLog
@@ -57,7 +58,7 @@ class Attempt:
         self.verdict: Outcome | None = None
         self.hang: HangWatch | None = None
         self.has_hung = False
-        self._marker = os.fsencode(f"{names.ENV_OUTPUT}={folder}/{names.OUTPUTS}")
+        self._marker = marker_of(folder)
         self._run_s, self._stall_s, self._grace_s = run_s, stall_s, grace_s
         self._status: int | None = None
         self._kill_at: float | None = None

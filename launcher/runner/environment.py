@@ -73,6 +73,11 @@ class Environments:
         return python_path(python, wrappers=os.path.join(self._home, names.RUNNERS, "python"))
 
 
+def marker_of(folder: str) -> bytes:
+    """Return the entry of the environment that all processes of a run inherit, by the run's folder."""
+    return os.fsencode(f"{names.ENV_OUTPUT}={folder}/{names.OUTPUTS}")
+
+
 def environment_folder(home: str, sha256: str) -> str:
     """Return where an installed environment lies, by the hash of its requirements."""
     return os.path.join(home, names.ENVIRONMENTS, sha256[:KEY_LENGTH])

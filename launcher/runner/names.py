@@ -22,6 +22,7 @@ MANIFEST = "manifest.json"
 LIMITS = "limits.json"  # left by a place whose time is bought
 REQUESTS = "requests"
 TRIALS = ".trials"  # runs that are done twice, for the comparison alone
+SPARES = ".spares"  # work folders that the next run takes over
 BALLAST = ".ballast"  # there as long as a runner has not tidied up behind itself
 RUNS = "runs"
 START = "start.json"  # {"argv": [...]}: how its runner is started again, where the client may be away

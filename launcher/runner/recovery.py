@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from launcher.runner import names, processes
 from launcher.runner.batch import Outcome
 from launcher.runner.disk import read_json, unlink
+from launcher.runner.environment import marker_of
 from launcher.runner.folders import remove_tree
 from launcher.runner.trial import clear_trials
 from launcher.runner.workspace import drop_checkpoint
@@ -75,5 +75,4 @@ def _leaders(batch: Batch) -> dict[str, int]:
 
 def _end_processes(batch: Batch, run: int, leaders: dict[str, int]) -> None:
     leader = leaders.get(batch.runs[run]["id"])
-    marker = os.fsencode(f"{names.ENV_OUTPUT}={batch.run_path(run, names.OUTPUTS)}")
-    processes.end_at_once(leaders=[leader] if leader else (), marker=marker)
+    processes.end_at_once(leaders=[leader] if leader else (), marker=marker_of(batch.run_path(run)))

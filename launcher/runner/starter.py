@@ -18,6 +18,8 @@ from launcher.runner.workers import Workers
 from launcher.runner.workspace import Workspaces
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from launcher.runner.batch import Batch
     from launcher.runner.disk import Journal
     from launcher.runner.queue import Queue
@@ -95,11 +97,7 @@ class Starter:
             is_warm = pid is not None
             return self._spawn(run, place, stream) if pid is None else pid
 
-        try:
-            attempt.start(launch, now=now)
-        except (OSError, ValueError):
-            attempt.close()
-            raise
+        _begin(attempt, launch, now=now)
         if is_warm:
             attempt.watch_for_hang(self._hang_s)
         self._tell(run, attempt)
@@ -138,11 +136,7 @@ class Starter:
                 raise OSError(errno.ECHILD, "no worker")
             return pid
 
-        try:
-            attempt.start(launch, now=now)
-        except OSError:
-            attempt.close()
-            raise
+        _begin(attempt, launch, now=now)
         attempt.watch_for_hang(self._hang_s)
         return attempt
 
@@ -176,6 +170,14 @@ class Starter:
             pid_started=process and process.started,
             **({} if attempt.hang is None else {"warm": True}),
         )
+
+
+def _begin(attempt: Attempt, launch: Callable[[int], int], *, now: float) -> None:
+    try:
+        attempt.start(launch, now=now)
+    except (OSError, ValueError):
+        attempt.close()
+        raise
 
 
 def _make_folders(folder: str) -> bool:

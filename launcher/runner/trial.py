@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from launcher.runner import names, processes
 from launcher.runner.batch import utc_now
 from launcher.runner.disk import read_json
+from launcher.runner.environment import marker_of
 from launcher.runner.folders import remove_tree
 
 if TYPE_CHECKING:
@@ -97,14 +98,15 @@ def clear_trials(batch: Batch) -> None:
     """End what a predecessor left of its trials."""
     folder = batch.path(names.TRIALS)
     for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        processes.end_at_once(marker=os.fsencode(f"{names.ENV_OUTPUT}={folder}/{name}/{names.OUTPUTS}"))
+        processes.end_at_once(marker=marker_of(f"{folder}/{name}"))
     remove_tree(folder)
 
 
 def have_same_numbers(one: str, other: str) -> bool:
     """Tell whether two folders of one run hold the same epochs, at least one, and metrics, to the digit."""
     epochs = _read_epochs(one)
-    return bool(epochs) and epochs == _read_epochs(other) and _read_metrics(one) == _read_metrics(other)
+    metrics = (read_json(f"{folder}/{names.METRICS}") for folder in (one, other))
+    return bool(epochs) and epochs == _read_epochs(other) and next(metrics) == next(metrics)
 
 
 def _read_epochs(folder: str) -> list[dict[str, Any]]:
@@ -114,7 +116,3 @@ def _read_epochs(folder: str) -> list[dict[str, Any]]:
     except (OSError, ValueError, csv.Error):  # a run may have put anything there
         return []
     return [{key: row[key] for key in row if key != _TOLD_APART} for row in rows]
-
-
-def _read_metrics(folder: str) -> Any:
-    return read_json(f"{folder}/{names.METRICS}")

@@ -78,8 +78,8 @@ class Workers:
 
     def is_settled(self, run: int, place: Place, *, is_trial: bool = False) -> bool:
         """Tell whether a run may start now, be it from a worker or afresh; else its worker is on the way."""
-        recipe = self._recipe_of(run, place)
-        if recipe is None or recipe in self._off or not (is_trial or self._is_trusted(run, place)):
+        recipe = self._recipe_of(run, place, is_trial=is_trial)
+        if recipe is None or recipe in self._off:
             return True
         if recipe not in self._workers:
             if self._count_waiting(recipe, place) < _FEWEST:
@@ -93,9 +93,9 @@ class Workers:
         Args:
             trial: the folder of a run that is tried.
         """
-        recipe = self._recipe_of(run, place)
+        recipe = self._recipe_of(run, place, is_trial=trial is not None)
         worker = None if recipe is None else self._workers.get(recipe)
-        if worker is None or not worker.is_ready or not (trial or self._is_trusted(run, place)):
+        if worker is None or not worker.is_ready:
             return None
         own = worker.modules & set(self._batch.job_of(run)["warm"]["own"])
         if own:
@@ -111,7 +111,7 @@ class Workers:
 
     def is_untried(self, run: int, place: Place) -> bool:
         """Tell whether only a trial can say if a run may start from a worker."""
-        return self._recipe_of(run, place) is not None and not self._is_trusted(run, place)
+        return not self._is_trusted(run, place) and self._recipe_of(run, place, is_trial=True) is not None
 
     def trust(self, run: int) -> None:
         """Start all further runs of this job from workers, on GPUs as well."""
@@ -196,7 +196,9 @@ class Workers:
         jobs = {job for (job, *_), other in self._recipes.items() if other == recipe} - self._fresh_jobs
         return sum(self._queue.count_of(job, names.QUEUED) for job in jobs)
 
-    def _recipe_of(self, run: int, place: Place) -> Recipe | None:
+    def _recipe_of(self, run: int, place: Place, *, is_trial: bool) -> Recipe | None:
+        if not (is_trial or self._is_trusted(run, place)):
+            return None
         job = self._batch.runs[run]["job"]
         plain = None if job in self._fresh_jobs else _plain(self._batch, run)
         return self._recipe(job, plain.words[0], place) if plain else None

@@ -28,7 +28,6 @@ except ImportError:  # the module is read, not used, where the client runs on Wi
 
 _FICLONE = 0x40049409
 _CHUNK_BYTES = 1024 * 1024
-_SPARES = ".spares"
 
 
 class Workspaces:
@@ -40,7 +39,7 @@ class Workspaces:
         self._marks: dict[int, Marks] = {}
         self._earlier: dict[int, Marks] = {}
         self._made = 0
-        remove_tree(batch.path(_SPARES))  # of a predecessor that was killed
+        remove_tree(batch.path(names.SPARES))  # of a predecessor that was killed
 
     def give(self, run: int, *, is_new: bool = False) -> None:
         """Make the work folder of a run.
@@ -104,13 +103,13 @@ class Workspaces:
         for run in tuple(self._marks):
             self.drop(run)
         self._spares.clear()
-        remove_tree(self._batch.path(_SPARES))
+        remove_tree(self._batch.path(names.SPARES))
 
     def _keep_spare(self, run: int, work: str, marks: Marks) -> None:
         self._made += 1
-        spare = self._batch.path(_SPARES, str(self._made))
+        spare = self._batch.path(names.SPARES, str(self._made))
         if self._made == 1:
-            os.makedirs(self._batch.path(_SPARES), exist_ok=True)
+            os.makedirs(self._batch.path(names.SPARES), exist_ok=True)
         os.rename(work, spare)
         self._spares.setdefault(self._batch.runs[run]["job"], []).append((spare, marks))
 

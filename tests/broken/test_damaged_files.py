@@ -32,7 +32,8 @@ DAMAGES = {
 
 def interrupt(project: Project, *, done: int = 1, runs: int = 3) -> Path:
     """Return a batch whose runner was killed -9 when so many of its runs had succeeded and one ran."""
-    batch = project.submit(project.job(runs=runs, env={"NAP": "0.3"}))
+    # Runs that take longer than a busy computer needs until the kill.
+    batch = project.submit(project.job(runs=runs, env={"NAP": "1"}))
     project.wait_for(batch, lambda: len(project.remember(batch)) == done and project.processes(batch))
     kill(project.runners(batch).pop())
     project.settle(batch)
@@ -72,15 +73,15 @@ def test_a_journal_that_is_gone_costs_no_result(project: Project) -> None:
 @pytest.mark.parametrize("content", list(DAMAGES.values()), ids=list(DAMAGES))
 def test_a_state_that_was_destroyed_is_told_by_the_journal(project: Project, content: bytes) -> None:
     batch = interrupt(project)
-    first, second = project.status(batch)["runs"][:2]
+    first, second = (run["id"] for run in project.status(batch)["runs"][:2])
     for run in (first, second):
-        (batch / "runs" / run["id"] / "state.json").write_bytes(content)
+        (batch / "runs" / run / "state.json").write_bytes(content)
 
     said = project.status(batch)
     project.resume(batch)
 
     assert said["runs"][0]["state"] in {"succeeded", "interrupted"}
-    assert said["runs"][1]["state"] == second["state"]  # interrupted, unless it was quicker than the kill
+    assert said["runs"][1]["state"] == "interrupted"
     said = project.status(batch)
     assert said["state"] == "succeeded"
     assert project.processes(batch) == {}

@@ -30,7 +30,7 @@ is_warm = "_launcher_hooks.launcher_warm" in sys.modules
 is_trial = "/.trials/" in os.environ["LAUNCHER_OUTPUT"]
 folder = os.path.dirname(os.environ["LAUNCHER_OUTPUT"])
 history = "fit,epoch,attempt,seconds,loss\\n0,0,1,{},{}\\n"
-loss, ends = 0.5, None
+loss = 0.5
 print(os.environ.get("CUDA_VISIBLE_DEVICES"), os.path.exists("train.py"), os.getcwd() == folder + "/work")
 """
 WRITE = """
