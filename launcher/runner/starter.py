@@ -157,6 +157,7 @@ class Starter:
         """Remove whatever is prepared."""
         self._prepared.clear()
         self.workspaces.drop_all()
+        remove_tree(self._batch.path(names.TRIALS))
         self.workers.end_all()
 
     def _tell(self, run: int, attempt: Attempt) -> None:
