@@ -62,7 +62,7 @@ class FastFunction:
             self.adapt(last - first, time.perf_counter() - began)
             first = int(done)
             batches.trained(first - 1, logs)
-            if first < last:  # a loss that is no number
+            if _is_over(batches, logs):
                 break
         return logs
 
@@ -77,7 +77,7 @@ class FastFunction:
         for step in range(batches.steps):
             logs = self._run_plain(iter([batches.take(step)]))
             batches.trained(step, logs)
-            if batches.is_watched and not math.isfinite(logs["loss"]):
+            if _is_over(batches, logs):
                 break
         return logs
 
@@ -126,8 +126,7 @@ def _make_loop(one_step: Any, batches: Batches) -> Any:
 
     def loop(data: Any, order: Any, first: Any, last: Any, is_watched: Any) -> Any:
         def goes_on(at: Any, logs: Any) -> Any:
-            loss = logs.get("loss", 0.0) if isinstance(logs, dict) else 0.0
-            return (at < last) & (tensorflow.math.is_finite(loss) | ~is_watched)
+            return (at < last) & (tensorflow.math.is_finite(_loss_of(logs)) | ~is_watched)
 
         def step(at: Any, _: Any) -> Any:
             return at + 1, one_step(batches.gather(data, order, at))
@@ -141,6 +140,15 @@ def _make_loop(one_step: Any, batches: Batches) -> Any:
     return tensorflow.function(quiet).get_concrete_function(
         specs, tensorflow.TensorSpec([None], "int64"), whole, whole, tensorflow.TensorSpec([], "bool")
     )
+
+
+def _is_over(batches: Batches, logs: Any) -> bool:
+    """Say whether the loss is no number and somebody looks; the last step of a call may be the one."""
+    return bool(batches.is_watched) and not math.isfinite(_loss_of(logs))
+
+
+def _loss_of(logs: Any) -> Any:
+    return logs.get("loss", 0.0) if isinstance(logs, dict) else 0.0
 
 
 def _counts(*numbers: int) -> list[Any]:

@@ -112,7 +112,8 @@ class Connection:
         pipe = self.open(argv)
         try:
             pipe.set_timeout(timeout_s)
-            pipe.send(stdin)
+            with contextlib.suppress(EOFError):  # it needs no more of it
+                pipe.send(stdin)
             return pipe.finish()
         except SshTimeoutError as error:
             raise NodeError(f"{argv[0]} did not end within {timeout_s:g} s.", "Try again.") from error
@@ -158,9 +159,19 @@ class ChannelPipe:
         return data
 
     def send(self, data: bytes) -> None:
-        """Send all of it."""
-        with self._translating():
-            self._channel.sendall(data)
+        """Send all of it.
+
+        Raises:
+            EOFError: the program ended before it had all.
+            SshError: the connection was lost.
+        """
+        try:
+            with self._translating():
+                self._channel.sendall(data)
+        except SshError as error:
+            if self._channel.closed and self._channel.get_transport().is_active():
+                raise EOFError from error
+            raise
 
     def finish(self) -> Completed:
         """Say that no more comes, and wait for the end."""

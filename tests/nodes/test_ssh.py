@@ -263,6 +263,17 @@ def test_a_python_that_is_not_there_is_told_in_the_words_of_the_node(server: Ssh
             node.run(["true"], timeout_s=10)
 
 
+def test_a_program_that_ended_takes_no_more_and_is_no_lost_connection(server: Sshd) -> None:
+    more_than_fits = b"x" * (1 << 24)
+    with server.connect() as connection:
+        pipe = connection.open(["true"])
+        with pytest.raises(EOFError):
+            pipe.send(more_than_fits)
+        done = connection.run_as_admin(["sh", "-c", "echo enough; exit 3"], timeout_s=10, stdin=more_than_fits)
+
+    assert (done.exit_code, done.stdout) == (3, b"enough\n")
+
+
 @pytest.mark.root
 def test_what_is_run_as_somebody_else_is_theirs(server: Sshd) -> None:
     with server.connect() as connection:
