@@ -22,7 +22,7 @@ BENCH_PROGRAMS := tsp:task-spooler rsync:rsync
 
 COVERED := launcher/spec/*,launcher/plan/*,launcher/runner/*,launcher/errors.py
 
-.PHONY: help demo test check bench faults published setup fmt lint types layers unit clean lock stack test-programs bench-programs
+.PHONY: help demo test check bench faults gpu published setup fmt lint types layers unit clean lock stack test-programs bench-programs
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,10 @@ bench: setup bench-programs ## measure, against the peers, and print the table
 faults: setup test-programs ## play every fault in every phase of a night on machines of the box (hours; root on Linux)
 	$(if $(FAULT),,$(BIN)/python -m pytest tests/faults/test_mutations.py tests/faults/test_whole_night.py)
 	$(BIN)/python -m tests.faults $(FAULT)
+
+gpu: setup ## what only a GPU can show, on a computer that has one
+	$(BIN)/python -m pytest tests/gpu/checks.py
+	$(BIN)/python -m tests.bench gpu
 
 published: setup ## rewrite the table of published against measured in jobs/README.md from finished batches
 	$(BIN)/python -m tests.published $(HOMES)

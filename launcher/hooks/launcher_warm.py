@@ -24,7 +24,7 @@ import signal
 import socket
 import sys
 
-from .launcher_warm_guard import find_obstacle
+from .launcher_warm_guard import count_threads, find_obstacle
 from .launcher_warm_mark import Mark
 from .launcher_warm_run import Request, become, run_script
 
@@ -126,7 +126,7 @@ class _Worker:
         # all of it again and again, and copy it on the way: half of the time of a short one.
         gc.collect()
         gc.freeze()
-        self._threads = len(os.listdir("/proc/self/task"))
+        self._threads = count_threads()
         self._send(ready=True, modules=sorted({name.partition(".")[0] for name in sys.modules}))
 
     # Runs

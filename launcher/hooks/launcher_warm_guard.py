@@ -11,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# The thread of jemalloc, which comes with pyarrow, which comes with pandas, which Keras imports where it is
+# there. It holds its locks over a fork, and does without the thread in the new process.
+_BEARS_FORKS = "jemalloc_bg_thd\n"
 _OPENBLAS = re.compile(r"\S*/[^/\s]*openblas[^/\s]*$", re.MULTILINE | re.IGNORECASE)
 
 
@@ -26,9 +29,23 @@ def find_obstacle(*, threads: int | None) -> str | None:
     if "/libcuda.so" in mapped:
         return "the imports opened the GPU's driver"
     most = _count_expected(mapped) if threads is None else threads
-    if threading.active_count() > 1 or len(os.listdir("/proc/self/task")) > most:
+    if threading.active_count() > 1 or count_threads() > most:
         return "the imports started threads"
     return _find_initialized()
+
+
+def count_threads() -> int:
+    """Return how many threads this process has that a fork would lose."""
+    names = (f"/proc/self/task/{thread}/comm" for thread in os.listdir("/proc/self/task"))
+    return sum(_read(name) != _BEARS_FORKS for name in names)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:  # a thread that has just ended
+        return _BEARS_FORKS
 
 
 def _count_expected(mapped: str) -> int:

@@ -269,7 +269,8 @@ def test_a_program_that_ended_takes_no_more_and_is_no_lost_connection(server: Ss
         pipe = connection.open(["true"])
         with pytest.raises(EOFError):
             pipe.send(more_than_fits)
-        done = connection.run_as_admin(["sh", "-c", "echo enough; exit 3"], timeout_s=10, stdin=more_than_fits)
+        argv = ["sh", "-c", "echo enough; exit 3"]
+        done = connection.run_as_admin(argv, timeout_s=10, stdin=more_than_fits)
 
     assert (done.exit_code, done.stdout) == (3, b"enough\n")
 

@@ -354,6 +354,27 @@ def test_a_run_starts_afresh_where_a_worker_would_not_do(
     assert [event["reason"] for event in batch.events("no_worker")] == ([reason] if reason else [])
 
 
+def test_the_thread_of_an_allocator_that_bears_forks_is_no_obstacle(home: Home, tmp_path: Path) -> None:
+    """As pyarrow has it, which pandas imports, which Keras imports where it is there."""
+    (tmp_path / "pyarrow.py").write_text(
+        "import _thread, ctypes, time\n"
+        "named = _thread.allocate_lock()\n"
+        "named.acquire()\n"
+        "def purge():\n"
+        "    ctypes.CDLL(None).prctl(15, b'jemalloc_bg_thd', 0, 0, 0)\n"
+        "    named.release()\n"
+        "    time.sleep(600)\n"
+        "_thread.start_new_thread(purge, ())\n"
+        "named.acquire()\n"
+    )
+    batch = home.freeze(warm_job("print(1)", imports=[["pyarrow", []]]))
+
+    batch.run(env={"PYTHONPATH": str(tmp_path)})
+
+    assert were_warm(batch) == [True, True], batch.events("no_worker")
+    assert batch.log() == b"1\n"
+
+
 def test_on_a_gpu_runs_start_afresh(home: Home, tmp_path: Path) -> None:
     write_program(tmp_path / "bin" / "nvidia-smi", "#!/bin/sh\necho 0\n")
     batch = home.freeze(warm_job(PRINT_PARENT, needs=1))
