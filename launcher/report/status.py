@@ -50,8 +50,8 @@ def status_text(
         _failed(batch, details, columns),
         _unfinished(batch),
         _early(batch),
-        [line for each in details.plain for line in wrap(_plain(*each), columns, indent="      ")],
-        [line for note in batch.notes for line in wrap(f"note: {clean(note)}", columns, indent="      ")],
+        _notes([*(_plain(*each) for each in details.plain), *map(_cold, details.cold)], columns),
+        _notes(batch.notes, columns),
         _next(batch),
     )
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -160,7 +160,15 @@ def _early(batch: BatchRecord) -> list[str]:
 
 
 def _plain(job: str, reason: str) -> str:
-    return f"note: {clean(job)}: a fit went the plain way, not the fast one: {clean(reason)}"
+    return f"{job}: a fit went the plain way, not the fast one: {reason}"
+
+
+def _cold(reason: str) -> str:
+    return f"runs started afresh, not from a warm worker: {reason}"
+
+
+def _notes(notes: Iterable[str], columns: int) -> list[str]:
+    return [line for note in notes for line in wrap(f"note: {clean(note)}", columns, indent="      ")]
 
 
 def _next(batch: BatchRecord) -> list[str]:

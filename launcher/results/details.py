@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from launcher.results.files import read_end
 from launcher.results.history import Progress, count_epochs, read_progress
+from launcher.results.journal import read_cold
 from launcher.results.metrics import read_metrics
 from launcher.runner import names
 
@@ -27,13 +28,15 @@ FAILED = (names.FAILED, names.TIMED_OUT, names.STALLED)
 class Details(NamedTuple):
     """By run id: progress of running runs, epochs that they will have, last log line of failed ones.
 
-    `plain` has jobs with the reasons why one of their runs did not go the fast way that it was to go.
+    `plain` has jobs with the reasons why one of their runs did not go the fast way that it was to go; `cold`
+    has the reasons why runs that were to be warm started afresh.
     """
 
     progress: Mapping[str, Progress]
     epochs: Mapping[str, int]
     last_lines: Mapping[str, str]
     plain: Sequence[tuple[str, str]] = ()
+    cold: Sequence[str] = ()
 
 
 NOTHING = Details({}, {}, {})
@@ -49,6 +52,7 @@ def read_details(batch: BatchRecord, *, failed: int = 10) -> Details:
         epochs=_expect_epochs(running, batch.runs),
         last_lines={run.id: read_last_line(run.place) for run in bad},
         plain=tuple(_find_plain(batch)),
+        cold=tuple(read_cold(str(batch.folder))),
     )
 
 

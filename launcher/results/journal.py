@@ -1,4 +1,7 @@
-"""Read events.jsonl for runs whose state.json is lost. Unreadable lines, as a torn last one, are left out."""
+"""Read events.jsonl: the states of runs whose state.json is lost, and why runs were not warm.
+
+Unreadable lines, as a torn last one, are left out.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from typing import Any
 
 from launcher.results.files import parse_object, read_bytes
 from launcher.runner import names
+
+_NO_WORKER = b'"no_worker"'
 
 
 def read_journal(batch: str) -> dict[str, dict[str, Any]]:
@@ -16,6 +21,15 @@ def read_journal(batch: str) -> dict[str, dict[str, Any]]:
         if event is not None and isinstance(run := event.get("run"), str):
             _take(states, run, event)
     return states
+
+
+def read_cold(batch: str) -> list[str]:
+    """Return the reasons, each once, why runs started afresh that were to start from a warm worker."""
+    data = read_bytes(f"{batch}/{names.EVENTS}") or b""
+    lines = data.split(b"\n") if _NO_WORKER in data else ()  # a journal of 10,000 runs has some megabytes
+    events = [parse_object(line) or {} for line in lines if _NO_WORKER in line]
+    reasons = [event.get("reason") for event in events if event.get("event") == "no_worker"]
+    return list(dict.fromkeys(reason for reason in reasons if isinstance(reason, str)))
 
 
 def _take(states: dict[str, dict[str, Any]], run: str, event: dict[str, Any]) -> None:

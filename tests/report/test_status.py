@@ -352,6 +352,20 @@ def test_an_estimate_that_is_unknown_is_left_out(tmp_path: Path) -> None:
     ]
 
 
+def test_why_runs_started_afresh_is_said_once(tmp_path: Path) -> None:
+    batch = BatchFolder(tmp_path / NAME, [Job(repeats=3)])
+    batch.set_all("succeeded")
+    reasons = ["the imports started threads", "it died", "the imports started threads"]
+    told = [{"event": "no_worker", "reason": reason} for reason in reasons]
+    batch.add_events(*told, {"event": "no_worker"}, tail='{"event": "no_worker", "rea')
+
+    text = look(batch)
+
+    assert text.count("note: ") == 2
+    assert "note: runs started afresh, not from a warm worker: the imports started threads\n" in text
+    assert "note: runs started afresh, not from a warm worker: it died\n" in text
+
+
 def test_fits_that_stopped_early_or_went_the_plain_way_are_said(tmp_path: Path) -> None:
     batch = BatchFolder(tmp_path / NAME, [Job(repeats=3)])
     batch.set_all("succeeded", reason="stopped early after epoch 7 of fit 0")
