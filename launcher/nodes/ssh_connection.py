@@ -123,7 +123,8 @@ class Connection:
     def open(self, argv: Sequence[str]) -> ChannelPipe:
         """Start a program and return its streams; it ends when they are closed, if it listens to them."""
         try:
-            channel = self.transport().open_session(timeout=_ATTEMPT_S)
+            # The network may be away for a while: what was sent is sent again, until nobody can be there.
+            channel = self.transport().open_session(timeout=_DEAD_S)
             channel.settimeout(_ATTEMPT_S)
             channel.exec_command(shlex.join(argv))
         except (paramiko.SSHException, EOFError, OSError) as error:
