@@ -83,10 +83,10 @@ def _find_disk(batch: Path, rented: Rented, terms: Terms) -> Volume | None:
 
 
 def _pull_all(show: Callable[[bool], Node], batch: Path, terms: Terms) -> Pulled:
-    pulled = _pull(show(False), batch, terms)
-    if not pulled.is_safe or not pulled.ended:
-        terms.tell("reading the disk once more, with the journal of its file system replayed")
-        pulled = _pull(show(True), batch, terms)
+    _pull(show(False), batch, terms)
+    # What was written last may stand in that journal alone, also where nothing seems to lack.
+    terms.tell("reading the disk once more, with the journal of its file system replayed")
+    pulled = _pull(show(True), batch, terms)
     if not pulled.is_safe:
         first = pulled.missing[0]
         raise ResultsNotSafeError(

@@ -146,6 +146,8 @@ class Arrival:
         known = Known(size, changed_ns if type(changed_ns) is int else 0, row.mode, 0, digest)
         self._hashes[row.path] = size, engine
         facts = _look(path) if target != path else None
+        if facts is not None and stat.S_ISDIR(facts.st_mode) and _remove_empty(path):
+            facts = None
         if facts is not None and _is_equal(path, facts, size=size, digest=digest):
             os.unlink(target)
             self._finish(row, known)
@@ -229,6 +231,14 @@ def _look(path: str) -> os.stat_result | None:
         return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _remove_empty(folder: str) -> bool:
+    try:
+        os.rmdir(folder)
+    except OSError:
+        return False
+    return True
 
 
 def _is_equal(path: str, facts: os.stat_result, *, size: int, digest: str) -> bool:

@@ -53,10 +53,10 @@ def _why_missing(path: Path, size: int, digest: str) -> str:
     try:
         found = hash_file(str(path))
     except OSError:
-        return "it is not at home"
+        found = None
     if found == (size, digest) or _is_beside(path, size, digest):
         return ""
-    return "at home it is not what the run left"
+    return "at home it is not what the run left" if found else "it is not at home"
 
 
 def _is_beside(path: Path, size: int, digest: str) -> bool:

@@ -1,9 +1,9 @@
 """The kept disk of a machine that is gone, as a place to fetch from. Attached, read, never written.
 
 The disk was cut off at some instant. At first it is mounted read-only and without replay of its journal, so
-that it stays as it is. But what was fsynced last may stand in that journal alone: where something is missing,
-the journal is replayed, as at any boot, and the disk is read once more. It is found by the volume's id: both
-disks of the small machine that reads it bear the same label, and may bear the same UUID.
+that it stays as it is. But what was fsynced last may stand in that journal alone: then it is replayed, as at
+any boot, and the disk is read once more. It is found by the volume's id: both disks of the small machine that
+reads it bear the same label, and may bear the same UUID.
 """
 
 from __future__ import annotations

@@ -206,6 +206,21 @@ def test_a_file_may_become_a_folder_and_a_folder_a_file(there: Path) -> None:
     assert [(home / path).read_bytes() for path in moved.beside] == [b"now a file"]
 
 
+def test_a_file_takes_the_place_of_an_empty_folder(there: Path) -> None:
+    """As a disk may have shown one that was cut off, before its journal was replayed."""
+    fetch_anew(there)
+    (there / "log").unlink()
+    (there / "log").mkdir()
+    fetch_anew(there)
+    (there / "log").rmdir()
+    write(there / "log", b"a file again")
+
+    moved = fetch_anew(there)
+
+    assert (moved.paths, moved.beside) == (("log",), ())
+    assert (there.parent / "home" / "log").read_bytes() == b"a file again"
+
+
 def test_a_folder_does_not_take_the_place_of_a_file_that_was_changed_at_home(there: Path) -> None:
     fetch_anew(there)
     (there.parent / "home" / "log").write_bytes(b"mine")

@@ -187,3 +187,28 @@ def test_two_do_not_pull_the_same_batch_at_once(batch: BatchFolder) -> None:
         assert lock.try_to_take()
 
         assert puller.pull() is None
+
+
+def test_a_disk_that_was_cut_off_takes_nothing_from_home(batch: BatchFolder, tmp_path: Path) -> None:
+    """Without replay of its journal it may show a file as it was, or another in its place."""
+    from launcher.nodes.local import LocalNode
+
+    run, whole = batch.ids[0], {"state.json": b'{"state": "succeeded"}', "log.txt": b"all of it\n"}
+    there = tmp_path / "disk" / "batches" / batch.folder.name
+    (there / "runs" / run / "state.json").mkdir(parents=True)
+    (there / "runs" / run / "log.txt").write_bytes(b"all")
+    (there / "runs" / "later").mkdir()
+    (there / "runs" / "later" / "log.txt").write_bytes(b"new\n")
+    (there / "events.jsonl").write_bytes(b"")
+    for name, content in whole.items():
+        (batch.run_folder(0) / name).write_bytes(content)
+    files = {name: facts(content) for name, content in whole.items()}
+    batch.add_events({"event": "ended", "run": run, "files": files})
+
+    puller = Puller(LocalNode(tmp_path / "disk"), batch.folder, now=lambda: NOW, is_disk=True)
+    pulled = puller.pull()
+
+    assert pulled is not None
+    assert (pulled.is_safe, pulled.ended) == (True, 1)
+    assert {name: (batch.run_folder(0) / name).read_bytes() for name in whole} == whole
+    assert (batch.folder / "runs" / "later" / "log.txt").read_bytes() == b"new\n"
