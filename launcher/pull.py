@@ -114,7 +114,6 @@ class Puller:
         self._verified: dict[str, Any] = {}
         self._refused: dict[str, str] = {}
         self._looks_anew = False
-        self._keeps: tuple[str, ...] = ()
         known = (names.PLAN,) if (batch / names.PLAN).exists() else ()
         self._stays = (*_STAYS, *known, *(() if is_disk else (_CHECKPOINTS,)))
 
@@ -135,7 +134,6 @@ class Puller:
     def _pull(self, tell: Callable[[int, int], None] | None) -> Pulled:
         # The runner first: what a dead one left cannot change while it is fetched.
         seen = _GONE if self._is_disk else look_at_batch(self._node, self._batch.name)
-        self._keeps = tuple(self._list_known()) if self._is_disk else ()
         paths, size_bytes, beside = self._fetch((f"{names.RUNS}/*/{names.OUTPUTS}",), tell)
         left = read_left(self._batch)
         if any(self._verified.get(run) != files for run, files in left.items()):
@@ -156,14 +154,14 @@ class Puller:
             len(left),
         )
 
-    def _list_known(self) -> Iterator[str]:
-        """Yield what a disk that was cut off can only have worse: whole runs, and a journal that went on.
+    def _list_better(self) -> Iterator[str]:
+        """Yield what home has better than a disk that was cut off: whole runs, a journal that went on.
 
         Without replay it may show a file as it was minutes ago, or another in its place.
         """
         left = read_left(self._batch)
         self._verify(left)
-        yield from (f"{names.RUNS}/{run}" for run in self._verified)
+        yield from (f"{names.RUNS}/{run}" for run, files in left.items() if self._verified.get(run) == files)
         journal = self._batch / names.EVENTS
         argv = ["stat", "-c", "%s", str(self._there / names.EVENTS)]
         there = self._node.run(argv, timeout_s=_PATIENCE_S).stdout.strip()
@@ -173,11 +171,12 @@ class Puller:
     def _fetch(
         self, exclude: Sequence[str], tell: Callable[[int, int], None] | None
     ) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
+        better = tuple(self._list_better()) if self._is_disk else ()
         try:
             moved = self._node.fetch(
                 self._there,
                 to=self._batch,
-                exclude=(*exclude, *self._stays, *self._keeps),
+                exclude=(*exclude, *self._stays, *better),
                 tell=tell,
                 anew=self._looks_anew,
             )

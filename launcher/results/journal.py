@@ -1,33 +1,40 @@
-"""Read events.jsonl: the states of runs whose state.json is lost, and why runs were not warm.
+"""Read events.jsonl: its events, the states of runs whose state.json is lost, and why runs were not warm.
 
 Unreadable lines, as a torn last one, are left out.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from launcher.results.files import parse_object, read_bytes
 from launcher.runner import names
 
-_NO_WORKER = b'"no_worker"'
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def read_events(batch: str, *, naming: bytes = b"") -> Iterator[dict[str, Any]]:
+    """Yield the events whose lines hold `naming`; what holds none of them costs no more than being read."""
+    data = read_bytes(f"{batch}/{names.EVENTS}") or b""
+    for line in data.split(b"\n") if naming in data else ():
+        event = parse_object(line) if line and naming in line else None
+        if event is not None:
+            yield event
 
 
 def read_journal(batch: str) -> dict[str, dict[str, Any]]:
     """Return the last known state of every run that the journal names, in the form of state.json."""
     states: dict[str, dict[str, Any]] = {}
-    for line in (read_bytes(f"{batch}/{names.EVENTS}") or b"").split(b"\n"):
-        event = parse_object(line) if line else None
-        if event is not None and isinstance(run := event.get("run"), str):
+    for event in read_events(batch):
+        if isinstance(run := event.get("run"), str):
             _take(states, run, event)
     return states
 
 
 def read_cold(batch: str) -> list[str]:
     """Return the reasons, each once, why runs started afresh that were to start from a warm worker."""
-    data = read_bytes(f"{batch}/{names.EVENTS}") or b""
-    lines = data.split(b"\n") if _NO_WORKER in data else ()  # a journal of 10,000 runs has some megabytes
-    events = [parse_object(line) or {} for line in lines if _NO_WORKER in line]
+    events = read_events(batch, naming=b'"no_worker"')
     reasons = [event.get("reason") for event in events if event.get("event") == "no_worker"]
     return list(dict.fromkeys(reason for reason in reasons if isinstance(reason, str)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from launcher.results.files import parse_object, read_bytes
+from launcher.results.journal import read_events
 from launcher.runner import names
 from launcher.runner.disk import hash_file
 
@@ -25,8 +25,7 @@ class Missing(NamedTuple):
 def read_left(batch: Path) -> dict[str, Mapping[str, tuple[int, str]]]:
     """Return size and sha256 of each file that a run left, by run and path there; only of runs that ended."""
     left: dict[str, Mapping[str, tuple[int, str]]] = {}
-    for line in (read_bytes(f"{batch}/{names.EVENTS}") or b"").split(b"\n"):
-        event = (parse_object(line) if line else None) or {}
+    for event in read_events(str(batch)):
         run, files = event.get("run"), event.get("files")
         if not isinstance(run, str):
             continue

@@ -15,7 +15,9 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from launcher.results.journal import read_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,3 +68,8 @@ def wait_until_over(batch: Path) -> None:
 
 def batch_of(folder: Path, batch: str) -> Path:
     return folder / ".launcher" / "batches" / batch
+
+
+def events(batch: Path, kind: str) -> list[dict[str, Any]]:
+    """Return what a batch's runner wrote down of one kind."""
+    return [event for event in read_events(str(batch)) if event.get("event") == kind]

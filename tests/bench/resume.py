@@ -6,7 +6,6 @@ the difference that is looked for.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -14,7 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from tests.bench.project import batch_of, launcher, project, wait_until_over
+from tests.bench.project import batch_of, events, launcher, project, wait_until_over
 from tests.bench.row import Row
 
 if TYPE_CHECKING:
@@ -78,25 +77,25 @@ def _run_and_kill(folder: Path, kills: int) -> tuple[float, str]:
     at = random.Random(kills)
     for kill in range(kills):
         # Anywhere in its share of the epochs.
-        _kill_in(batch, epoch=int(_EPOCHS * (kill + at.random()) / kills), attempt=kill + 1)
+        kill_in(batch, epoch=int(_EPOCHS * (kill + at.random()) / kills), attempt=kill + 1)
     wait_until_over(batch)
     seconds = time.perf_counter() - began
     (weights,) = batch.glob("runs/*/outputs/weights")
     return seconds, weights.read_text()
 
 
-def _kill_in(batch: Path, *, epoch: int, attempt: int) -> None:
+def kill_in(batch: Path, *, epoch: int, attempt: int) -> None:
+    """Kill an attempt of the only run, with all its processes, when so many epochs have ended."""
     while (started := _started(batch, attempt)) is None or _count_epochs(batch) < epoch:
         time.sleep(0.01)
     os.killpg(started["pid"], signal.SIGKILL)
 
 
 def _started(batch: Path, attempt: int) -> dict[str, Any] | None:
-    lines = (batch / "events.jsonl").read_text().splitlines() if (batch / "events.jsonl").exists() else []
-    events: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    return next((each for each in events if each["event"] == "started" and each["attempt"] == attempt), None)
+    return next((each for each in events(batch, "started") if each["attempt"] == attempt), None)
 
 
 def _count_epochs(batch: Path) -> int:
+    """Count the epochs of the only run that ended in any attempt."""
     rows = [path.read_text().splitlines()[1:] for path in batch.glob("runs/*/history.csv")]
     return len({row.split(",")[1] for row in rows[0]}) if rows else 0

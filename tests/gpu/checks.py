@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,8 @@ import pytest
 
 from launcher.nodes.local import LocalNode
 from launcher.targets.ready import check_gpus
-from tests.bench.project import batch_of, launcher, wait_until_over
+from tests.bench.project import batch_of, events, launcher, wait_until_over
+from tests.bench.resume import kill_in
 from tests.bench.warm import write_training
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(home: Path) -> None:
 
     killed = batch_of(home, submit_detached(home, "python train.py", **how))
     for attempt in (1, 2, 3):
-        kill_after(killed, attempt, epochs=15 * attempt)
+        kill_in(killed, epoch=15 * attempt, attempt=attempt)
     wait_until_over(killed)
 
     assert len(events(killed, "started")) == 4
@@ -123,24 +122,7 @@ def submit_detached(home: Path, run: str, **fields: Any) -> str:
     return launcher(home, "submit", "job.yaml", "--detach")
 
 
-def events(batch: Path, kind: str) -> list[dict[str, Any]]:
-    lines = (batch / "events.jsonl").read_text().splitlines() if (batch / "events.jsonl").exists() else []
-    every: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    return [event for event in every if event["event"] == kind]
-
-
 def shared(batch: Path) -> Iterator[Any]:
     for path in batch.glob("runs/*/log.txt"):
         lines = path.read_text().splitlines()
         yield from (json.loads(line.removeprefix("SAW ")) for line in lines if line.startswith("SAW "))
-
-
-def kill_after(batch: Path, attempt: int, *, epochs: int) -> None:
-    while len(started := events(batch, "started")) < attempt or count_epochs(batch) < epochs:
-        assert not events(batch, "batch_ended"), "over before it was killed"
-        time.sleep(0.02)
-    os.killpg(started[-1]["pid"], signal.SIGKILL)
-
-
-def count_epochs(batch: Path) -> int:
-    return sum(len(path.read_text().splitlines()) - 1 for path in batch.glob("runs/*/history.csv"))

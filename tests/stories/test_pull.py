@@ -212,3 +212,24 @@ def test_a_disk_that_was_cut_off_takes_nothing_from_home(batch: BatchFolder, tmp
     assert (pulled.is_safe, pulled.ended) == (True, 1)
     assert {name: (batch.run_folder(0) / name).read_bytes() for name in whole} == whole
     assert (batch.folder / "runs" / "later" / "log.txt").read_bytes() == b"new\n"
+
+
+def test_a_run_that_was_done_again_comes_from_its_disk(batch: BatchFolder, tmp_path: Path) -> None:
+    """Home knows of its first end alone; the disk's journal, which comes with the files, of the second."""
+    from launcher.nodes.local import LocalNode
+
+    run, log = batch.ids[0], b"again\n"
+    ends = [{"event": "ended", "run": run, "files": {"log.txt": facts(each)}} for each in (b"once\n", log)]
+    there = tmp_path / "disk" / "batches" / batch.folder.name
+    (there / "runs" / run).mkdir(parents=True)
+    (there / "runs" / run / "log.txt").write_bytes(log)
+    lines = [ends[0], {"event": "requeued", "run": run}, ends[1]]
+    (there / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (batch.run_folder(0) / "log.txt").write_bytes(b"once\n")
+    (batch.folder / "events.jsonl").write_text(json.dumps(ends[0]) + "\n")
+
+    pulled = Puller(LocalNode(tmp_path / "disk"), batch.folder, now=lambda: NOW, is_disk=True).pull()
+
+    assert pulled is not None
+    assert (pulled.is_safe, pulled.ended) == (True, 1)
+    assert (batch.run_folder(0) / "log.txt").read_bytes() == log
