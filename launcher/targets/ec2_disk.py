@@ -18,6 +18,7 @@ from launcher.aws.user_data import HOME, PYTHON
 from launcher.aws.volumes import attach_volume, detach_volume
 from launcher.errors import NodeError, NoMachineError
 from launcher.nodes.ssh import SshNode
+from launcher.targets.ec2_keys import remove_keys
 from launcher.targets.ec2_open import open_new, settle
 from launcher.targets.ec2_rent import Wanted, end, rent
 
@@ -90,6 +91,7 @@ def open_disk(volume: Volume, *, batch: str, terms: Terms) -> Iterator[Callable[
             detach_volume(cloud, volume.id)
     finally:
         end(rented, terms, keep_disk=False)
+        remove_keys(terms.home, rented.key)
 
 
 def _small_offers(volume: Volume, terms: Terms) -> tuple[Offer, ...]:

@@ -74,6 +74,7 @@ def test_another_laptop_recovers_what_only_a_kept_disk_knows_also_where_it_was_k
     (output,) = batch.glob("runs/hello-0000-*/outputs/out.bin")
     assert output.read_bytes() == expected_output("--a=1")
     assert (fake_ec2.alive(), fake_ec2.volumes()) == ([], {})
+    assert list((night.project / ".launcher" / "keys").iterdir()) == []
 
 
 def _wait_for_end_of_first_run(night: Night, batch: str) -> None:
