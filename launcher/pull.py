@@ -52,6 +52,7 @@ _STAYS = (
 _CHECKPOINTS = f"{names.RUNS}/*/{names.CHECKPOINT}"
 EVERY_S = 3.0
 _SHARE = 0.1  # of the time at most goes into looking for news
+_LONGEST_S = 30.0  # but nobody waits longer than this for the next look
 _PATIENCE_S = 60.0
 _FATAL = (HostileNodeError, HostKeyError, SshAuthenticationError, MachineGoneError)
 _GONE: dict[str, Any] = {"at": None, "is_alive": False, "requests": 0}
@@ -278,7 +279,7 @@ class News:
         else:
             self.last = pulled or self.last
             self._find()
-        self._next_at = self._clock() + max(self._every_s, (self._clock() - began) / _SHARE)
+        self._next_at = self._clock() + self._pause_s(self._clock() - began)
         return pulled is not None
 
     def finish(self, sleep: Callable[[float], None]) -> Pulled:
@@ -298,6 +299,11 @@ class News:
                     "Whether everything is at home could not be seen at the end.", "Try again: launcher pull"
                 )
             sleep(1.0)
+
+    def _pause_s(self, took_s: float) -> float:
+        # What a look that failed took was waiting, not work: the next one may find the network back.
+        rest_s = 0.0 if self._is_lost else min(took_s / _SHARE, _LONGEST_S)
+        return max(self._every_s, rest_s)
 
     def _lose(self, error: NodeError) -> None:
         if not self._is_lost:

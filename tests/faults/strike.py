@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.faults.matrix import Cell
     from tests.faults.night import Night
 
-_CUT_S = 20.0
+_CUT_S = 150.0
 _NOTICE_S = 20.0
 _SKEW_S = 3600.0
 _OFF_S = 150.0  # the lease is 60 s, and runs have to end first

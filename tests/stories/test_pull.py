@@ -17,6 +17,7 @@ from launcher.results.life import count_requests, look_at_runner
 from tests.batch_factory import BOOT, BatchFolder, Job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NOW = datetime(2026, 11, 21, 2, 13, tzinfo=UTC)
@@ -33,9 +34,11 @@ class Broken:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.asked = 0
+        self.look: Callable[[], None] = lambda: None
 
     def pull(self) -> Pulled | None:
         self.asked += 1
+        self.look()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
@@ -67,6 +70,33 @@ def test_news_are_asked_for_every_few_seconds_and_not_more_often() -> None:
         clock.sleep(0.25)
 
     assert puller.asked == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "took_s", "pause_s"),
+    [
+        (Pulled(), 0.1, 3.0),
+        (Pulled(), 2.0, 20.0),
+        (Pulled(), 28.0, 30.0),
+        (NodeError("It is gone.", "Wait."), 28.0, 3.0),
+    ],
+    ids=["quick", "slow", "a network that was away for a moment", "failed"],
+)
+def test_looking_is_a_small_part_of_the_time_unless_the_node_was_waited_for(
+    answer: Any, took_s: float, pause_s: float
+) -> None:
+    puller = Broken(answer)
+    news, clock, _ = news_of(puller)
+    puller.look = lambda: clock.sleep(took_s)
+    news.refresh()
+
+    clock.sleep(pause_s - 0.5)
+    news.refresh()
+    too_early = puller.asked
+    clock.sleep(1.0)
+    news.refresh()
+
+    assert (too_early, puller.asked) == (1, 2)
 
 
 def test_a_node_that_is_lost_is_told_once_and_once_when_it_is_back() -> None:
