@@ -19,7 +19,7 @@ from launcher.nodes.ssh_connection import connect
 from launcher.nodes.ssh_keys import HostKeys, make_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from launcher.nodes.ssh_connection import Connection
 
@@ -48,7 +48,13 @@ class Sshd:
     def known(self) -> HostKeys:
         return HostKeys(self.folder / "machine.known_hosts")
 
-    def connect(self, *, port: int | None = None, timeout_s: float = PATIENCE_S) -> Connection:
+    def connect(
+        self,
+        *,
+        port: int | None = None,
+        timeout_s: float = PATIENCE_S,
+        tell: Callable[[str], None] | None = None,
+    ) -> Connection:
         address = Address(self.address.host, port or self.address.port, self.address.user)
         return connect(
             address,
@@ -57,6 +63,7 @@ class Sshd:
             timeout_s=timeout_s,
             sleep=time.sleep,
             clock=time.monotonic,
+            tell=tell,
         )
 
     def hang_up(self) -> None:

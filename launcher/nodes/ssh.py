@@ -45,11 +45,11 @@ class SshNode:
 
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
         """Run a program to its end."""
-        return self._talk().run(argv, timeout_s=timeout_s, stdin=stdin)
+        return self._connection.persist(lambda: self._talk().run(argv, timeout_s=timeout_s, stdin=stdin))
 
     def start(self, argv: Sequence[str], *, log: PurePath) -> None:
         """Start a program that outlives us."""
-        self._talk().start(argv, log=str(log))
+        self._connection.persist(lambda: self._talk().start(argv, log=str(log)))
 
     def send(
         self,
@@ -60,7 +60,9 @@ class SshNode:
         tell: Callable[[int, int], None] | None = None,
     ) -> Moved:
         """Bring a folder's files there; what is there and equal stays."""
-        return send(self._talk(), folder, to=str(to), exclude=exclude, tell=tell)
+        return self._connection.persist(
+            lambda: send(self._talk(), folder, to=str(to), exclude=exclude, tell=tell)
+        )
 
     def fetch(
         self,
@@ -72,6 +74,17 @@ class SshNode:
         anew: bool = False,
     ) -> Moved:
         """Bring a folder's files home; asked again over one connection, only news travel."""
+        return self._connection.persist(lambda: self._fetch(folder, to, exclude, tell, anew=anew))
+
+    def _fetch(
+        self,
+        folder: PurePath,
+        to: Path,
+        exclude: Sequence[str],
+        tell: Callable[[int, int], None] | None,
+        *,
+        anew: bool,
+    ) -> Moved:
         peer = self._talk()
         place = str(folder), to
         if place not in self._fetchers:

@@ -12,7 +12,8 @@ import errno
 import logging
 import shlex
 import socket
-from typing import TYPE_CHECKING, Any, Self
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import paramiko
 
@@ -39,6 +40,8 @@ _ATTEMPT_S = 15.0
 _AGAIN_S = 1.0
 _KEEPALIVE_S = 20
 _DEAD_S = 120  # without an answer to what was sent, keepalives included: nobody is there any more
+_REPEATS = 3
+_ANSWER_S = 5.0
 _LAST_WORDS_S = 2.0
 _LAST_WORDS_BYTES = 2000
 _LAST_LINES = 3
@@ -46,6 +49,8 @@ _LAST_LINES = 3
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 _WINDOW_BYTES = 1 << 22
+
+_Answer = TypeVar("_Answer")
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # what it has to say, errors say better
 
@@ -57,6 +62,7 @@ class Connection:
         address: of the server.
         dial: makes a transport that is authenticated.
         insist: makes it again and again, with patience.
+        tell: takes a line when it was lost and what was going on is begun anew; None begins nothing anew.
     """
 
     def __init__(
@@ -64,9 +70,10 @@ class Connection:
         address: Address,
         dial: Callable[[float], paramiko.Transport],
         insist: Callable[[Connection], None],
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.address = address
-        self._dial, self._insist = dial, insist
+        self._dial, self._insist, self._tell = dial, insist, tell
         self._transport: paramiko.Transport | None = None
 
     def __enter__(self) -> Self:
@@ -102,13 +109,32 @@ class Connection:
         self.close()
         self._insist(self)
 
+    def persist(self, step: Callable[[], _Answer]) -> _Answer:
+        """Take a step that may be taken twice; where the connection is lost, connect and take it again.
+
+        Raises:
+            SshError: nobody answered in time, it is lost time and again, or another try is no help.
+        """
+        for _ in range(_REPEATS if self._tell else 0):
+            try:
+                return step()
+            except (SshAuthenticationError, HostKeyError):
+                raise
+            except SshError as error:
+                self._tell_lost(error)
+                self.connect()
+        return step()
+
     def run_as_admin(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
-        """Run a program to its end as the user that logs in.
+        """Run a program to its end as the user that logs in; it may be run twice where we persist.
 
         Raises:
             SshError: the connection was lost.
             NodeError: it took too long.
         """
+        return self.persist(lambda: self._run_as_admin(argv, timeout_s, stdin))
+
+    def _run_as_admin(self, argv: Sequence[str], timeout_s: float, stdin: bytes) -> Completed:
         pipe = self.open(argv)
         try:
             pipe.set_timeout(timeout_s)
@@ -116,9 +142,23 @@ class Connection:
                 pipe.send(stdin)
             return pipe.finish()
         except SshTimeoutError as error:
+            if not self._is_answered():
+                raise
             raise NodeError(f"{argv[0]} did not end within {timeout_s:g} s.", "Try again.") from error
         finally:
             pipe.close()
+
+    def _is_answered(self) -> bool:
+        """Tell whether the server answers at once: if not, it is the network that is slow, and no program."""
+        transport = self.transport()
+        asking = Thread(target=transport.global_request, args=("keepalive@openssh.com",), daemon=True)
+        asking.start()
+        asking.join(_ANSWER_S)
+        return not asking.is_alive() and transport.is_active()
+
+    def _tell_lost(self, error: SshError) -> None:
+        if self._tell:
+            self._tell(f"{error.what} Connecting again.")
 
     def open(self, argv: Sequence[str]) -> ChannelPipe:
         """Start a program and return its streams; it ends when they are closed, if it listens to them."""
@@ -219,6 +259,7 @@ def connect(
     sleep: Callable[[float], None],
     clock: Callable[[], float],
     own_keys: Sequence[Path] = (),
+    tell: Callable[[str], None] | None = None,
 ) -> Connection:
     """Connect, trying again while nobody answers; leave the connection as a context manager.
 
@@ -226,6 +267,7 @@ def connect(
         key: the login key; None means the user's agent, and then `own_keys`.
         known: the keys by which the server may prove who it is.
         timeout_s: how long to try.
+        tell: as of `Connection`.
 
     Raises:
         SshRefusedError, SshTimeoutError: nobody answered until then.
@@ -250,7 +292,7 @@ def connect(
             else:
                 return
 
-    connection = Connection(address, dial, insist)
+    connection = Connection(address, dial, insist, tell)
     connection.connect()
     return connection
 

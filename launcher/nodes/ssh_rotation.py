@@ -29,7 +29,12 @@ test -s "$1.launcher-new" -a -s "$1.launcher-new.pub" || {
 sync
 cat "$1.launcher-new.pub"
 """
-_PUT_IN_PLACE = 'mv "$1.launcher-new.pub" "$1.pub"; mv "$1.launcher-new" "$1"; sync; '
+# Done twice where the connection was lost before it was heard that it is done.
+_PUT_IN_PLACE = """
+test ! -e "$1.launcher-new.pub" || mv "$1.launcher-new.pub" "$1.pub"
+test ! -e "$1.launcher-new" || mv "$1.launcher-new" "$1"
+sync
+"""
 
 
 def rotate_host_key(

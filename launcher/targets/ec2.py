@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from launcher.aws.catalogue import machine_types
 from launcher.aws.images import find_image
 from launcher.aws.intent import write_whole
-from launcher.errors import NoMachineError
+from launcher.errors import HostKeyError, NodeError, NoMachineError, SshError
 from launcher.plan.ceiling import GRACE_S
 from launcher.results.place import Place, place_json, read_place
 from launcher.results.plan_file import read_environments, read_plan
@@ -84,8 +84,10 @@ class Ec2Target:
                 bring_programs(connection, driver=driver, needs_uv=not has_environments(connection, hashes))
                 self.terms.tell(f"{rented.machine} is up: it ends by itself at {rented.expires_at}")
                 yield node
-        except BaseException:
+        except BaseException as error:
             self._give_back(rented, batch)
+            if isinstance(error, SshError) and not isinstance(error, HostKeyError):
+                raise NodeError(error.what, "Nothing was lost with the machine: try again.") from error
             raise
 
     def check(self, node: Node, batch: Path) -> None:

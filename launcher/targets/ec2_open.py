@@ -83,9 +83,14 @@ def open_known(batch: Path) -> Iterator[tuple[Connection, SshNode]]:
 
 
 def open_new(rented: Rented, terms: Terms) -> AbstractContextManager[tuple[Connection, SshNode]]:
-    """Connect to a machine that may still be booting."""
+    """Connect to a machine that may still be booting, and connect again where the network is away a while."""
     return open_machine(
-        rented, home=terms.home, clock=terms.clock, sleep=terms.sleep, patience_s=FIRST_PATIENCE_S
+        rented,
+        home=terms.home,
+        clock=terms.clock,
+        sleep=terms.sleep,
+        patience_s=FIRST_PATIENCE_S,
+        tell=terms.tell,
     )
 
 
@@ -97,12 +102,15 @@ def open_machine(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
     patience_s: float = PATIENCE_S,
+    tell: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[Connection, SshNode]]:
     """Connect to a machine; nobody but itself is believed to be it.
 
     Args:
         home: the folder `.launcher` that has its keys.
         patience_s: how long to try.
+        tell: takes a line when the connection was lost and what was going on is begun anew; None begins
+            nothing anew.
 
     Raises:
         SshError: why it could not be reached.
@@ -114,6 +122,7 @@ def open_machine(
         timeout_s=patience_s,
         sleep=sleep,
         clock=clock,
+        tell=tell,
     ) as connection:
         yield connection, SshNode(connection, home=HOME, python=PYTHON, run_as=RUN_AS)
 

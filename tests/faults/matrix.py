@@ -142,6 +142,7 @@ FAULTS = (
 # What the client comes through while nobody looks: at any time, and once the batch is on its machine.
 _PASSES = ("answer lost", "throttled", "network cut")
 _PASSES_ON_MACHINE = ("reboot", "runner kill -9", "spot notice", "spot end")
+_SHORT_S, _LONG_S = 60, 600
 _NEEDS_RUNNER = ("runner kill -9", "nobody home, the queue ends")
 
 
@@ -163,6 +164,14 @@ class Cell:
         """Whether the night goes on by itself, so that its user finds it finished."""
         name = self.fault.name
         return name in _PASSES or (name in _PASSES_ON_MACHINE and self.phase.has_batch)
+
+    @property
+    def keep_s(self) -> int:
+        """How long a machine waits that has nothing to do and hears nothing from home.
+
+        Once it has its batch, it may end itself in a network's absence: its disk has the results.
+        """
+        return _LONG_S if self.fault.name == "network cut" and not self.phase.has_batch else _SHORT_S
 
 
 def cells() -> Iterator[Cell]:

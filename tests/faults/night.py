@@ -36,7 +36,7 @@ needs: {{gpus: 0}}
 machine: {{types: [g6.xlarge], spot: {spot}}}
 limits: {{batch: 30m, retries: 0}}
 """
-_SETTINGS = '[tool.launcher]\ncidr = "10.77.0.1/32"\ndeadman_s = 2\nkeep = "60s"\n'
+_SETTINGS = '[tool.launcher]\ncidr = "10.77.0.1/32"\ndeadman_s = 2\nkeep = "{keep_s}s"\n'
 
 
 class Night:
@@ -46,13 +46,21 @@ class Night:
         folder: where all of it lies.
         package: the folder that has the package `launcher`; by default that of this clone.
         spot: whether the job asks for spot machines.
+        keep_s: how long a machine waits for home, and for the next batch.
     """
 
     def __init__(
-        self, fake: FakeEc2, box: Box, folder: Path, *, spot: bool = False, package: Path | None = None
+        self,
+        fake: FakeEc2,
+        box: Box,
+        folder: Path,
+        *,
+        spot: bool = False,
+        keep_s: int = 60,
+        package: Path | None = None,
     ) -> None:
         self.fake, self.box, self.folder = fake, box, folder
-        self.project = _make_project(folder, spot=spot)
+        self.project = _make_project(folder, spot=spot, keep_s=keep_s)
         self.ec2 = BoxEc2(fake, box, binds=[_make_environment(folder)])
         self._package = package or Path(__file__).parents[2]
         self.environ: dict[str, str] = {}  # further variables of every command
@@ -163,10 +171,10 @@ def _make_environment(folder: Path) -> str:
     return f"{environment}:/opt/launcher/environments/{hash_stack()[:16]}"
 
 
-def _make_project(folder: Path, *, spot: bool) -> Path:
+def _make_project(folder: Path, *, spot: bool, keep_s: int) -> Path:
     project = folder / "project"
     (project / "hello").mkdir(parents=True)
     (project / "hello" / "train.py").write_text(_SCRIPT)
     (project / "hello.yaml").write_text(_JOB.format(spot=str(spot).lower()))
-    (project / "pyproject.toml").write_text(_SETTINGS)
+    (project / "pyproject.toml").write_text(_SETTINGS.format(keep_s=keep_s))
     return project

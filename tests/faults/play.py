@@ -28,7 +28,7 @@ def play(
     cell: Cell, *, fake: FakeEc2, box: Box, folder: Path, package: Path | None = None
 ) -> tuple[str, ...]:
     """Play a cell. Returns: what is wrong, in words; nothing where all is as promised."""
-    night = Night(fake, box, folder, spot=cell.fault.spot, package=package)
+    night = Night(fake, box, folder, spot=cell.fault.spot, keep_s=cell.keep_s, package=package)
     try:
         wrong = [*_Watcher(night, cell).watch()]
         wrong += mend(night, cell)

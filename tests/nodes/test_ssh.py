@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import socket
 import stat
@@ -275,6 +276,46 @@ def test_a_program_that_ended_takes_no_more_and_is_no_lost_connection(server: Ss
     assert (done.exit_code, done.stdout) == (3, b"enough\n")
 
 
+# A network that goes away
+
+
+def hang_up_once(server: Sshd, then: str) -> list[str]:
+    """Return a program that cuts our connection the first time it is run."""
+    mark = shlex.quote(str(server.folder / "hung up"))
+    cut = f"test -e {mark} || {{ touch {mark}; pkill -9 -P {server.process.pid}; sleep 60; }}"
+    return ["sh", "-c", f"{cut}; {then}"]
+
+
+@pytest.mark.parametrize("is_admin", [True, False])
+def test_who_persists_connects_again_and_begins_anew(server: Sshd, *, is_admin: bool) -> None:
+    told: list[str] = []
+    with server.connect(tell=told.append) as connection:
+        run = connection.run_as_admin if is_admin else node_of(server, connection).run
+
+        done = run(hang_up_once(server, "echo done"), timeout_s=30)
+
+    assert done.stdout == b"done\n"
+    assert len(told) == 1
+    assert told[0].endswith("Connecting again.")
+
+
+def test_a_connection_that_is_lost_time_and_again_is_given_up(server: Sshd) -> None:
+    told: list[str] = []
+    with server.connect(tell=told.append) as connection, pytest.raises(SshError, match="is lost"):
+        connection.run_as_admin(["sh", "-c", f"pkill -9 -P {server.process.pid}; sleep 60"], timeout_s=30)
+
+    assert len(told) == 3
+
+
+def test_a_network_that_is_slow_is_not_taken_for_a_program_that_is(
+    server: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("launcher.nodes.ssh_connection._ANSWER_S", 0.2)
+    silence = ["sh", "-c", f"pkill -STOP -P {server.process.pid}; sleep 60"]
+    with server.connect() as connection, pytest.raises(SshTimeoutError, match="said nothing"):
+        connection.run_as_admin(silence, timeout_s=0.5)
+
+
 @pytest.mark.root
 def test_what_is_run_as_somebody_else_is_theirs(server: Sshd) -> None:
     with server.connect() as connection:
@@ -353,6 +394,20 @@ def test_a_rotation_that_dies_half_way_locks_nobody_out_and_can_be_done_again(
 
         assert connection.server_key.line == line
         assert [key.line for key in server.known.pinned()] == [line]
+
+
+@pytest.mark.root
+def test_a_rotation_whose_end_was_not_heard_is_gone_on_with(server: Sshd) -> None:
+    told: list[str] = []
+    restart = f"kill -HUP {server.process.pid}; sleep 0.3"
+    with server.connect(tell=told.append) as connection:
+        _, _, script = hang_up_once(server, restart)
+
+        line = rotate_host_key(connection, server.known, key=str(server.folder / "host"), restart=script)
+
+        assert connection.server_key.line == line
+        assert [key.line for key in server.known.pinned()] == [line]
+    assert len(told) == 1
 
 
 @pytest.mark.root
