@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from launcher.aws import machines
-from launcher.errors import AwsError, AwsMissingError, MachineGoneError
+from launcher.errors import AwsError, AwsMissingError, HostKeyError, MachineGoneError
 from launcher.results.place import Place, Rented, read_place
 from launcher.targets.ec2 import write_place
 from launcher.targets.ec2_keys import remove_keys
@@ -21,6 +21,7 @@ from launcher.targets.ec2_reuse import others_on
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from launcher.errors import NodeError
     from launcher.nodes.ssh_connection import Connection
     from launcher.targets.ec2_rent import Terms
 
@@ -47,21 +48,25 @@ class Attendance:
             self._renew_at = self._terms.clock() + _EVERY_S
             renew_lease(connection, self._terms.keep_s)
 
-    def ask_after(self) -> None:
+    def ask_after(self, error: NodeError) -> None:
         """Ask AWS now and then what became of a machine that does not answer.
+
+        Args:
+            error: why it is asked after. Where somebody else answered, that is done at once: a machine that
+                is gone leaves its address to others.
 
         Raises:
             MachineGoneError: it is gone, or about to be.
         """
-        if self._terms.clock() < self._ask_at:
+        if self._terms.clock() < self._ask_at and not isinstance(error, HostKeyError):
             return
         self._ask_at = self._terms.clock() + _EVERY_S
         try:
             found = machines.describe(self._terms.cloud_of(self._rented.region), self._rented.machine)
         except AwsMissingError:
             raise _gone(self._rented, "AWS does not know it any more") from None
-        except AwsError as error:
-            self._terms.tell(f"{error.what} The machine ends itself at {self._rented.expires_at}.")
+        except AwsError as unknown:
+            self._terms.tell(f"{unknown.what} The machine ends itself at {self._rented.expires_at}.")
             return
         if found.state not in {machines.PENDING, machines.RUNNING}:
             raise _gone(self._rented, found.reason or found.state)

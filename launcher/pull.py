@@ -54,7 +54,7 @@ EVERY_S = 3.0
 _SHARE = 0.1  # of the time at most goes into looking for news
 _LONGEST_S = 30.0  # but nobody waits longer than this for the next look
 _PATIENCE_S = 60.0
-_FATAL = (HostileNodeError, HostKeyError, SshAuthenticationError, MachineGoneError)
+_FATAL = (HostileNodeError, SshAuthenticationError, MachineGoneError)
 _GONE: dict[str, Any] = {"at": None, "is_alive": False, "requests": 0}
 _HAS_NO_LOCKS = os.name == "nt"
 
@@ -236,7 +236,7 @@ class News:
     Args:
         tell: takes a line when the node is lost, and when it is back.
         met: is called when the node answered.
-        lost: is called when it did not; may know that it never will again.
+        lost: is called when it did not, or somebody else did; may know that it never will again.
     """
 
     def __init__(
@@ -247,7 +247,7 @@ class News:
         tell: Callable[[str], None],
         every_s: float = EVERY_S,
         met: Callable[[], None] = lambda: None,
-        lost: Callable[[], None] = lambda: None,
+        lost: Callable[[NodeError], None] = lambda _: None,
     ) -> None:
         self._puller, self._clock, self._tell, self._every_s = puller, clock, tell, every_s
         self._met, self._lost = met, lost
@@ -271,11 +271,14 @@ class News:
         try:
             pulled = self._puller.pull()
             self._met()
+        except HostKeyError as error:
+            self._lost(error)
+            raise
         except _FATAL:
             raise
         except NodeError as error:
             self._lose(error)
-            self._lost()
+            self._lost(error)
         else:
             self.last = pulled or self.last
             self._find()

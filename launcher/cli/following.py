@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from launcher.errors import NodeError
     from launcher.follow import Screen
     from launcher.nodes.node import Node
     from launcher.pull import Pulled
@@ -111,7 +112,7 @@ def _news(
     batch: Path,
     *,
     met: Callable[[], None] = lambda: None,
-    lost: Callable[[], None] = lambda: None,
+    lost: Callable[[NodeError], None] = lambda _: None,
 ) -> News:
     return News(Puller(node, batch, now=now), clock=time.monotonic, tell=_tell, met=met, lost=lost)
 

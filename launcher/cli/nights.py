@@ -57,8 +57,8 @@ def reach(batch: Path) -> Iterator[tuple[Attendance, Connection, Node]]:
     try:
         with open_known(batch) as (connection, node):
             yield attendance, connection, node
-    except SshError:
-        attendance.ask_after()
+    except SshError as error:
+        attendance.ask_after(error)
         raise
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from launcher.errors import HostileNodeError, NodeError, ResultsNotSafeError
+from launcher.errors import HostileNodeError, HostKeyError, NodeError, ResultsNotSafeError
 from launcher.pull import News, Pulled, Puller, write_seen
 from launcher.results.batch import read_batch
 from launcher.results.left import Missing, find_missing, read_left
@@ -118,6 +118,17 @@ def test_a_node_that_is_hostile_is_not_asked_again() -> None:
 
     with pytest.raises(HostileNodeError):
         news.refresh()
+
+
+def test_where_another_computer_answers_it_is_asked_what_became_of_ours() -> None:
+    asked: list[NodeError] = []
+    puller, clock = Broken(HostKeyError("It may be another computer.", "Do not connect.")), Clock()
+    news = News(puller, clock=clock.read, tell=asked.append, lost=asked.append)  # type: ignore[arg-type]
+
+    with pytest.raises(HostKeyError):
+        news.refresh()
+
+    assert [type(each) for each in asked] == [HostKeyError]
 
 
 def test_the_end_waits_for_everything_and_says_what_is_missing_when_patience_ends() -> None:
