@@ -12,6 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from .launcher_fast_build import build_early
 from .launcher_fast_data import Epoch
 from .launcher_guard import say
 
@@ -91,6 +92,7 @@ class FastFunction:
         if key not in self._loops:
             self._loops[key] = None
             try:
+                build_early(self._model, batches)
                 self._loops[key] = _make_loop(self._make_step(), batches)
             except Exception as error:  # noqa: BLE001  # the plain step says what is wrong, if it is the user's
                 say(f"its steps are run one by one: {type(error).__name__}: {error}")
