@@ -24,6 +24,7 @@ import signal
 import socket
 import sys
 
+from .launcher_warm_end import End
 from .launcher_warm_guard import count_threads, find_obstacle
 from .launcher_warm_mark import Mark
 from .launcher_warm_run import Request, become, run_script
@@ -50,12 +51,14 @@ def serve(descriptor: int, runner: int) -> None:
         runner: the runner's process id.
     """
     _die_with(runner)
+    end = End()
     worker = _Worker(socket.socket(fileno=descriptor))
     request = worker.serve()
     if request is None:
         os._exit(0)
     become(request)
-    run_script(request.argv)
+    with end:
+        run_script(request.argv)
 
 
 def _die_with(parent: int) -> None:

@@ -79,13 +79,16 @@ def run_script(argv: list[str]) -> None:
     sys.argv[:] = argv[1:]
     if not getattr(sys.flags, "safe_path", False):
         sys.path.insert(0, os.path.dirname(os.path.realpath(script)))
-    main = sys.modules["__main__"].__dict__
-    main.clear()
-    main.update(_names_of_main(path))
+    # A new one: the garbage collector passes by what the worker has frozen, and so by all that it holds.
+    sys.modules["__main__"] = main = type(sys)("__main__")
+    vars(main).update(_names_of_main(path))
     try:
         with io.open_code(path) as file:
             source = file.read()
-        exec(compile(source, path, "exec", dont_inherit=True), main)  # noqa: S102  # what the worker is for
+        code = compile(source, path, "exec", dont_inherit=True)
+        exec(code, vars(main))  # noqa: S102  # what the worker is for
+    except SystemExit:  # which nobody tells
+        raise
     except BaseException as error:
         _hide_own_frames(error, path)
         raise

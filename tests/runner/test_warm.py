@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -151,14 +152,50 @@ ENDINGS = {
     "def f(): 1/0\nsys.excepthook = lambda *a: print('mine', a[0])\nf()": (1, None),
     "compile('a b', 'x', 'exec')": (1, None),
     "]": (1, None),
+    "sys.exit()": (0, None),
+    "sys.exit(0.0)": (1, None),
+    # What of a process is seen when the interpreter takes it apart.
+    "file = open('kept', 'w'); file.write('x'); print('no newline', end='')": (0, None),
+    "def f(): return file\nfile = open('kept', 'w'); file.write('x'); file.own = file, f": (0, None),
+    "atexit.held = open('kept', 'wb'); atexit.held.write(b'x' * 9000)": (0, None),
+    "import gzip; file = gzip.GzipFile('kept', 'wb', mtime=0); file.write(b'x'); sys.exit(0)": (0, None),
+    "import own; own.file.write('x'); own.E('own')": (0, None),
+    "from own import E\n_a, b, c = E('a'), E('b'), E('c')\nc.c = c": (0, None),
+    "from own import E\natexit.register(lambda: print(E('late').name))\natexit.held = E": (0, None),
+    "import weakref\nfrom own import E\ne = E('e'); weakref.finalize(e, print, 'final')": (0, None),
+    "import tempfile; folder = tempfile.TemporaryDirectory(dir='.')": (0, None),
+    "import logging; logging.basicConfig(filename='kept'); logging.error('x')": (0, None),
+    "import ctypes; ctypes.CDLL(None).printf(b'from C')": (0, None),
+    "threading.Thread(target=lambda: [time.sleep(0.01) for _ in range(9999)], daemon=True).start()": (
+        0,
+        None,
+    ),
+    "os.close(1); print('lost')": (1, None),
+    "class S:\n def flush(self): 1/0\nsys.stdout = S()": (120, None),
+    "if os.fork(): os.wait()\nprint('both')": (0, None),
+    "sys.stdout = None": (0, None),
+    "import concurrent.futures as c; c.ThreadPoolExecutor(1).submit(lambda: time.sleep(0.1) or print(1))": (
+        0,
+        None,
+    ),
 }
+OWN = """
+file = open("kept", "w")
+class E:
+    def __init__(self, name):
+        self.name = name
+    def __del__(self):
+        print("end of", self.name, sys is None)
+import sys
+"""
 
 
 def test_a_warm_run_ends_as_a_fresh_one(home: Home) -> None:
     scripts = [f"import atexit, os, sys, threading, time\n{ending}\n" for ending in ENDINGS]
     run = ["python", "train.py"]
-    warm = [warm_job(text, run, name=f"w-{number}", runs=1) for number, text in enumerate(scripts)]
-    fresh = [Job(run, name=f"f-{number}", code={"train.py": text}) for number, text in enumerate(scripts)]
+    code = {"own.py": OWN}
+    warm = [warm_job(text, run, name=f"w-{n}", runs=1, code=code) for n, text in enumerate(scripts)]
+    fresh = [Job(run, name=f"f-{n}", code={"train.py": text, **code}) for n, text in enumerate(scripts)]
     batch = home.freeze(*warm, *fresh, slots=2)
 
     batch.run()
@@ -170,10 +207,11 @@ def test_a_warm_run_ends_as_a_fresh_one(home: Home) -> None:
         assert (state["exit_code"], state["signal"]) == expected
         assert state["reason"] == other["reason"]
         assert said_by(batch, number) == said_by(batch, number + count)
+        assert batch.outputs(number) == batch.outputs(number + count)
 
 
 def said_by(batch: Frozen, run: int) -> bytes:
-    return batch.log(run).replace(os.fsencode(batch.ids[run]), b"RUN")
+    return re.sub(rb"0x[0-9a-f]+", b"0x", batch.log(run).replace(os.fsencode(batch.ids[run]), b"RUN"))
 
 
 DAEMON = """

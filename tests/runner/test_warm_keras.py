@@ -22,7 +22,7 @@ SCRIPT = """
 import keras
 import numpy as np
 from sklearn.preprocessing import StandardScaler
-import hashlib, os, random, sys
+import h5py, hashlib, os, random, sys
 
 x = StandardScaler().fit_transform(np.random.random((48, 6))).astype("float32")
 y = (x.sum(axis=1) > 0).astype("float32")
@@ -41,6 +41,8 @@ for _ in range(2):
     step = step or model.train_function
 print(hashlib.sha256(b"".join(each.tobytes() for each in model.get_weights())).hexdigest())
 print(random.random(), np.random.random(), keras.backend.backend(), set("abcdef"))
+left_open = h5py.File("weights.h5", "w")  # nobody closes it
+left_open["weights"] = model.get_weights()[0]
 is_warm = "-c" in open("/proc/self/cmdline").read().split(chr(0))
 assert fitting == ([True, False, False, False] if is_warm else [False] * 4), fitting
 assert step is model.train_function and step.__name__ != "first_step"
@@ -67,6 +69,8 @@ def test_a_warm_run_gives_the_bits_of_a_fresh_one(home: Home, backend: str) -> N
     assert {event["run"] for event in batch.events("started") if event.get("warm")} == set(batch.ids[:3])
     first, second, other, fresh = ((said_by(batch, run), history_of(batch, run)) for run in range(4))
     assert first == second == fresh != other
+    assert batch.outputs(0) == batch.outputs(1) == batch.outputs(3) != batch.outputs(2)
+    assert len(batch.outputs(0)["weights.h5"]) > 6 * 8 * 4
     assert len(fresh[1]) == 4
 
 
