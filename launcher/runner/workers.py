@@ -1,7 +1,8 @@
 """Which run starts from which warm worker: one worker an interpreter, environment and list of imports.
 
-A worker is started where at least two runs wait that could come from it, and ended when none does. Where
-one can't be had, or was seen not to work, runs start afresh: nothing depends on it but time.
+A worker is started where at least two starts are to come that it could serve, a retry among them, and ended
+when none is. Where one can't be had, or was seen not to work, runs start afresh: nothing depends on it but
+time.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from launcher.runner.queue import Queue
     from launcher.runner.slots import Place
 
-_FEWEST = 2  # one run is done sooner afresh
+_FEWEST = 2  # one start is done sooner afresh
 
 
 class Recipe(NamedTuple):
@@ -82,7 +83,7 @@ class Workers:
         if recipe is None or recipe in self._off:
             return True
         if recipe not in self._workers:
-            if self._count_waiting(recipe, place) < _FEWEST:
+            if self._count_to_come(recipe, place) < _FEWEST:
                 return True
             self._start(recipe)
         return recipe in self._off or self._workers[recipe].check()
@@ -123,9 +124,9 @@ class Workers:
         self._tell(reason)
 
     def end_idle(self) -> None:
-        """End the workers that no run waits for."""
+        """End the workers from which nothing more will start."""
         for recipe in tuple(self._workers):
-            if not self._count_waiting(recipe, None):
+            if not self._count_to_come(recipe, None):
                 self._end(recipe)
 
     def take_ended(self) -> dict[int, int]:
@@ -189,12 +190,18 @@ class Workers:
     def _is_trusted(self, run: int, place: Place) -> bool:
         return not place.gpus or self._batch.runs[run]["job"] in self._trusted_jobs
 
-    def _count_waiting(self, recipe: Recipe, place: Place | None) -> int:
+    def _count_to_come(self, recipe: Recipe, place: Place | None) -> int:
         if place is not None:  # every job that could come from the same worker counts
             for job in range(len(self._batch.jobs)):
                 self._recipe(job, recipe.python, place)
         jobs = {job for (job, *_), other in self._recipes.items() if other == recipe} - self._fresh_jobs
-        return sum(self._queue.count_of(job, names.QUEUED) for job in jobs)
+        return sum(self._starts_to_come(job) for job in jobs)
+
+    def _starts_to_come(self, job: int) -> int:
+        """Return how many runs of a job wait, and one more where a run of it may have to be tried again."""
+        waiting, running = (self._queue.count_of(job, state) for state in (names.QUEUED, names.RUNNING))
+        may_retry = bool(self._batch.jobs[job]["limits"]["retries"] and waiting + running)
+        return waiting + may_retry
 
     def _recipe_of(self, run: int, place: Place, *, is_trial: bool) -> Recipe | None:
         if not (is_trial or self._is_trusted(run, place)):

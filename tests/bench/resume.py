@@ -6,6 +6,7 @@ the difference that is looked for.
 
 from __future__ import annotations
 
+import csv
 import os
 import random
 import signal
@@ -76,18 +77,24 @@ def _run_and_kill(folder: Path, kills: int) -> tuple[float, str]:
     batch = batch_of(folder, launcher(folder, "submit", "job.yaml", "--detach"))
     at = random.Random(kills)
     for kill in range(kills):
-        # Anywhere in its share of the epochs.
-        kill_in(batch, epoch=int(_EPOCHS * (kill + at.random()) / kills), attempt=kill + 1)
+        # Anywhere in its share of the epochs, and anywhere in the epoch.
+        kill_in(batch, epoch=_EPOCHS * (kill + at.random()) / kills, attempt=kill + 1)
     wait_until_over(batch)
     seconds = time.perf_counter() - began
     (weights,) = batch.glob("runs/*/outputs/weights")
     return seconds, weights.read_text()
 
 
-def kill_in(batch: Path, *, epoch: int, attempt: int) -> None:
-    """Kill an attempt of the only run, with all its processes, when so many epochs have ended."""
-    while (started := _started(batch, attempt)) is None or _count_epochs(batch) < epoch:
+def kill_in(batch: Path, *, epoch: float, attempt: int) -> None:
+    """Kill an attempt of the only run, with all its processes, when so many epochs have ended.
+
+    For a part of one, that part of the time is waited that the last one took.
+    """
+    whole, part = divmod(epoch, 1.0)
+    while (started := _started(batch, attempt)) is None or len(_read_epochs(batch)) < max(whole, 1):
         time.sleep(0.01)
+    _, last_s = _read_epochs(batch).popitem()
+    time.sleep(part * last_s)
     os.killpg(started["pid"], signal.SIGKILL)
 
 
@@ -95,7 +102,7 @@ def _started(batch: Path, attempt: int) -> dict[str, Any] | None:
     return next((each for each in events(batch, "started") if each["attempt"] == attempt), None)
 
 
-def _count_epochs(batch: Path) -> int:
-    """Count the epochs of the only run that ended in any attempt."""
-    rows = [path.read_text().splitlines()[1:] for path in batch.glob("runs/*/history.csv")]
-    return len({row.split(",")[1] for row in rows[0]}) if rows else 0
+def _read_epochs(batch: Path) -> dict[str, float]:
+    """Return how long each epoch of the only run took that ended in any attempt, in seconds."""
+    texts = [path.read_text().splitlines() for path in batch.glob("runs/*/history.csv")]
+    return {row["epoch"]: float(row["seconds"]) for row in csv.DictReader(texts[0])} if texts else {}

@@ -284,6 +284,24 @@ def test_a_daemon_of_a_warm_run_is_ended_with_it_and_the_worker_is_not(home: Hom
     assert not any(is_alive(int((batch.run_folder(run) / "daemon").read_text())) for run in range(3))
 
 
+KILLED_ONCE = """
+import os
+if not os.path.exists("../../killed"):
+    open("../../killed", "w").close()
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize(("retries", "warm"), [(1, [True, True]), (0, [False])])
+def test_a_single_run_is_warm_where_it_may_be_tried_again(home: Home, retries: int, warm: list[bool]) -> None:
+    batch = home.freeze(warm_job(KILLED_ONCE, runs=1, retries=retries))
+
+    batch.run()
+
+    assert batch.states() == ["succeeded" if retries else "failed"]
+    assert were_warm(batch) == warm
+
+
 def test_when_its_worker_dies_a_run_goes_on_and_the_others_start_afresh(home: Home) -> None:
     script = """
         import os, time
