@@ -1,7 +1,7 @@
 """Measure what launcher promises, against its peers in the same run, and print one table.
 
 python -m tests.bench [NAME...]
-    runner start scale sync tail night fast experiment resume warm gpu experiment-whole
+    runner start scale sync tail night fast experiment resume warm threads gpu experiment-whole
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import experiment, fast, gpu, night, resume, runner, scale, start, sync, tail, warm
+from tests.bench import experiment, fast, gpu, night, resume, runner, scale, start, sync, tail, threads, warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +31,7 @@ BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "resume": resume.measure,
     "fast": fast.measure,
     "warm": warm.measure,
+    "threads": threads.measure,
     "gpu": gpu.measure,
 }
 LONG = {"experiment-whole": experiment.measure_whole}  # only when asked for by name
