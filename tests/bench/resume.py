@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _EPOCHS = 300
 _KILLS = 5
+_LOOK_AGAIN_S = 0.25  # whoever looks does so on the core of the run
 _JOB = "folder: job\nrun: python train.py\nneeds: {gpus: 0}\nseed: 7\nlimits: {retries: 5}\ncheckpoint: 1s\n"
 # Epochs of some tenths of a second at least, as those that are worth resuming have.
 _SCRIPT = f"""
@@ -97,7 +98,7 @@ def kill_in(batch: Path, *, epoch: float, attempt: int) -> None:
     """
     whole, part = divmod(epoch, 1.0)
     while (started := _started(batch, attempt)) is None or len(_read_epochs(batch)) < max(whole, 1):
-        time.sleep(0.01)
+        time.sleep(_LOOK_AGAIN_S)
     _, last_s = _read_epochs(batch).popitem()
     time.sleep(part * last_s)
     os.killpg(started["pid"], signal.SIGKILL)
