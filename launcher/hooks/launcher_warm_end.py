@@ -35,13 +35,14 @@ class End:
     """
 
     def __init__(self) -> None:
-        self._is_well = False
+        self._is_well, self._folder = False, ""
         # Handlers are called last first: one that was there before us would not be called any more.
         self._is_last = not atexit._ncallbacks()  # noqa: SLF001  # nothing else tells
         atexit.register(self._leave)
 
     def __enter__(self) -> None:
-        """Enter the script."""
+        """Enter the script, which lies in the current folder; later it may be in another."""
+        self._folder = os.path.join(os.getcwd(), "")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
@@ -59,14 +60,13 @@ class End:
         except Exception:  # noqa: BLE001  # a stream may be the script's own
             return  # the interpreter has its way to tell
         _flush_files()
-        _take_apart(list(_own_modules()))
+        _take_apart(list(_modules_below(self._folder)))
         ctypes.CDLL(None).fflush(None)
         os._exit(_flush_last())
 
 
-def _own_modules() -> Iterator[str]:
-    """Yield the names of the modules that lie in the script's folder, and of the script."""
-    folder = os.path.join(sys.path[0], "") if sys.path else os.sep
+def _modules_below(folder: str) -> Iterator[str]:
+    """Yield the names of the modules that lie in a folder, and of the script."""
     for name, module in list(sys.modules.items()):
         if name == "__main__" or str(getattr(module, "__file__", None)).startswith(folder):
             yield name

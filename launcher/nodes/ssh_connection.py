@@ -115,13 +115,15 @@ class Connection:
         Raises:
             SshError: nobody answered in time, it is lost time and again, or another try is no help.
         """
-        for _ in range(_REPEATS if self._tell else 0):
+        if self._tell is None:
+            return step()
+        for _ in range(_REPEATS):
             try:
                 return step()
             except (SshAuthenticationError, HostKeyError):
                 raise
             except SshError as error:
-                self._tell_lost(error)
+                self._tell(f"{error.what} Connecting again.")
                 self.connect()
         return step()
 
@@ -150,15 +152,13 @@ class Connection:
 
     def _is_answered(self) -> bool:
         """Tell whether the server answers at once: if not, it is the network that is slow, and no program."""
-        transport = self.transport()
+        transport = self._transport
+        if transport is None:
+            return False
         asking = Thread(target=transport.global_request, args=("keepalive@openssh.com",), daemon=True)
         asking.start()
         asking.join(_ANSWER_S)
         return not asking.is_alive() and transport.is_active()
-
-    def _tell_lost(self, error: SshError) -> None:
-        if self._tell:
-            self._tell(f"{error.what} Connecting again.")
 
     def open(self, argv: Sequence[str]) -> ChannelPipe:
         """Start a program and return its streams; it ends when they are closed, if it listens to them."""

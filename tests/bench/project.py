@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,13 @@ def wait_until_over(batch: Path) -> None:
         time.sleep(0.05)
 
 
+def run_whole(folder: Path, *flags: str) -> Path:
+    """Submit `job.yaml` and wait for the end. Returns: the batch."""
+    batch = batch_of(folder, launcher(folder, "submit", "job.yaml", "--detach", *flags))
+    wait_until_over(batch)
+    return batch
+
+
 def batch_of(folder: Path, batch: str) -> Path:
     return folder / ".launcher" / "batches" / batch
 
@@ -73,3 +81,9 @@ def batch_of(folder: Path, batch: str) -> Path:
 def events(batch: Path, kind: str) -> list[dict[str, Any]]:
     """Return what a batch's runner wrote down of one kind."""
     return [event for event in read_events(str(batch)) if event.get("event") == kind]
+
+
+def seconds_between(first: dict[str, Any], last: dict[str, Any]) -> float:
+    """Return the time from one event to another."""
+    began, ended = (datetime.fromisoformat(event["at"]) for event in (first, last))
+    return (ended - began).total_seconds()

@@ -6,10 +6,9 @@ import json
 import os
 import subprocess
 import time
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tests.bench.project import batch_of, launcher, project, wait_until_over, write_job
+from tests.bench.project import project, run_whole, seconds_between, write_job
 from tests.bench.row import Row, in_turn
 
 if TYPE_CHECKING:
@@ -45,17 +44,11 @@ def measure() -> Iterator[Row]:
 
 
 def _launcher_ms(folder: Path, fsyncs: list[float]) -> float:
-    batch = batch_of(folder, launcher(folder, "submit", "job.yaml", "--detach"))
-    wait_until_over(batch)
+    batch = run_whole(folder)
     events = [json.loads(line) for line in (batch / "events.jsonl").read_text().splitlines()]
     fsync_s: float = events[-1]["fsync_s"]
     fsyncs.append(fsync_s / _RUNS * 1e3)
-    return (_lifetime_s(events) - fsync_s) / _RUNS * 1e3
-
-
-def _lifetime_s(events: list[dict[str, Any]]) -> float:
-    first, last = (datetime.fromisoformat(events[index]["at"]) for index in (0, -1))
-    return (last - first).total_seconds()
+    return (seconds_between(events[0], events[-1]) - fsync_s) / _RUNS * 1e3
 
 
 def _spooler_ms(folder: Path) -> float:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from tests.bench.project import LAUNCHER, batch_of, launcher, project, wait_until_over, write_job
+from tests.bench.project import LAUNCHER, project, run_whole, write_job
 from tests.bench.row import Row, in_turn, seconds
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _RUNS = 1_000
 def measure() -> Iterator[Row]:
     with project() as folder:
         write_job(folder, repeats=_RUNS)
-        wait_until_over(batch_of(folder, launcher(folder, "submit", "job.yaml", "--detach")))
+        run_whole(folder)
         click, help_, status = in_turn(
             _ROUNDS,
             lambda: _time([sys.executable, "-c", "import click"], folder),

@@ -6,10 +6,9 @@ What is looked for is a gain that would be worth other bits: a sum over several 
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tests.bench.project import batch_of, events, launcher, project, wait_until_over
+from tests.bench.project import events, project, run_whole, seconds_between
 from tests.bench.row import Row, in_turn
 from tests.bench.warm import write_training
 
@@ -61,8 +60,6 @@ def _take(folder: Path, job: str, found: dict[bool, list[str]], *, is_one: bool)
     spec = {"folder": job, "run": "python train.py", "repeats": _RUNS, "seed": 7, "needs": {"gpus": 0}}
     (folder / "job.yaml").write_text(json.dumps({**spec, "env": _ONE if is_one else {}}))
     (folder / ".launcher").mkdir(exist_ok=True)
-    batch = batch_of(folder, launcher(folder, "submit", "job.yaml", "--slots", "2", "--detach"))
-    wait_until_over(batch)
+    batch = run_whole(folder, "--slots", "2")
     found[is_one] = [path.read_text() for path in sorted(batch.glob("runs/*/outputs/weights.txt"))]
-    first, last = events(batch, "started")[0], events(batch, "batch_ended")[0]
-    return (datetime.fromisoformat(last["at"]) - datetime.fromisoformat(first["at"])).total_seconds()
+    return seconds_between(events(batch, "started")[0], events(batch, "batch_ended")[0])

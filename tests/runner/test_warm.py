@@ -174,6 +174,7 @@ ENDINGS = {
     "class S:\n def flush(self): 1/0\nsys.stdout = S()": (120, None),
     "if os.fork(): os.wait()\nprint('both')": (0, None),
     "sys.stdout = None": (0, None),
+    "import own; own.E('x'); e = own.E('e'); sys.path.clear(); os.chdir('/')": (0, None),
     "import concurrent.futures as c; c.ThreadPoolExecutor(1).submit(lambda: time.sleep(0.1) or print(1))": (
         0,
         None,
