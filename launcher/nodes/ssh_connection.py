@@ -425,7 +425,7 @@ def _ssh_words(address: Address) -> str:
 
 
 def _lost(address: Address, error: BaseException) -> SshError:
-    reason = str(error) or "it hung up"
+    reason = str(error).rstrip(".") or "it hung up"
     return SshError(
         f"The connection to {address} is lost: {reason}.",
         "What runs there goes on. Come back: launcher attach",
