@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ def spawn(argv: Sequence[str], *, cwd: str, environment: dict[str, str], stream:
         OSError: there is no such program, or it can't be started.
         ValueError: an argument holds a NUL.
     """
-    program = _find(argv[0], cwd, environment)
+    program = _find(argv[0], environment)
     if program is not None:
         try:
             return _spawn_at_once(program, argv, cwd, environment, stream)
@@ -41,14 +42,20 @@ def spawn(argv: Sequence[str], *, cwd: str, environment: dict[str, str], stream:
     return process.pid
 
 
-def _find(program: str, cwd: str, environment: dict[str, str]) -> str | None:
+def _find(program: str, environment: dict[str, str]) -> str | None:
     """Return where Popen would find a program; None where it is better asked."""
     if sys.platform != "linux":
         return None
-    if "/" in program:
-        return program
-    places = (os.path.join(cwd, place, program) for place in os.get_exec_path(environment))
-    return next((path for path in places if os.access(path, os.X_OK)), None)
+    return program if "/" in program else _search(program, tuple(os.get_exec_path(environment)))
+
+
+@functools.cache
+def _search(program: str, folders: tuple[str, ...]) -> str | None:
+    """Look a program up once; None where it may be another one in each run's folder."""
+    if not all(map(os.path.isabs, folders)):
+        return None
+    paths = (os.path.join(folder, program) for folder in folders)
+    return next((path for path in paths if os.access(path, os.X_OK)), None)
 
 
 def _spawn_at_once(

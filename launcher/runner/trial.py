@@ -49,8 +49,9 @@ class Trials:
         run, job = attempt.run, self._job(attempt.run)
         pays = took_s <= _SAVED_S * (1 + self._queue.count_of(job, names.QUEUED))  # the trial is warm, too
         is_first = job not in self._jobs and attempt.number == 1
-        is_telling = os.path.exists(f"{attempt.folder}/{names.HISTORY}")
-        if pays and is_first and is_telling and self._workers.is_untried(run, attempt.place):
+        if not (pays and is_first and self._workers.is_untried(run, attempt.place)):
+            return
+        if os.path.exists(f"{attempt.folder}/{names.HISTORY}"):  # else nothing could be compared
             self._jobs.add(job)
             self._wanted.append(Trial(run, _START_S + _LONGEST * took_s))
 
