@@ -46,12 +46,13 @@ def _find(program: str, environment: dict[str, str]) -> str | None:
     """Return where Popen would find a program; None where it is better asked."""
     if sys.platform != "linux":
         return None
-    return program if "/" in program else _search(program, tuple(os.get_exec_path(environment)))
+    return program if "/" in program else _search(program, environment.get("PATH", os.defpath))
 
 
 @functools.cache
-def _search(program: str, folders: tuple[str, ...]) -> str | None:
+def _search(program: str, path: str) -> str | None:
     """Look a program up once; None where it may be another one in each run's folder."""
+    folders = path.split(os.pathsep)
     if not all(map(os.path.isabs, folders)):
         return None
     paths = (os.path.join(folder, program) for folder in folders)
