@@ -13,9 +13,8 @@ from launcher.errors import NodeError
 from launcher.nodes.runner_zip import runner_zip
 from launcher.report.plan import size
 from launcher.report.text import plural
-from launcher.results.batch import read_batch
 from launcher.results.files import parse_object, read_end
-from launcher.results.life import count_requests
+from launcher.results.life import count_requests, look_at_runner
 from launcher.runner import names
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import PurePath
 
     from launcher.nodes.node import Node
-    from launcher.results.records import BatchRecord
 
 HOME_ONLY = (names.PLACE, names.SEEN)
 _REQUEST_TIMEOUT_S = 60.0
@@ -81,7 +79,7 @@ def wait_for_runner(
     sleep: Callable[[float], None],
     boot_id: str | None,
     refresh: Callable[[], None] = lambda: None,
-) -> BatchRecord:
+) -> None:
     """Wait until the runner has taken up a batch and what was asked of it; its states are true from then on.
 
     Args:
@@ -93,10 +91,10 @@ def wait_for_runner(
     until = clock() + _START_TIMEOUT_S
     while True:
         refresh()
-        record = read_batch(batch, now=now(), boot_id=boot_id)
-        if record.runner.started and not count_requests(str(batch)):
-            return record
-        if record.runner.alive:
+        runner = look_at_runner(str(batch), now=now(), boot_id=boot_id)
+        if runner.started and not count_requests(str(batch)):
+            return
+        if runner.alive:
             until = clock() + _START_TIMEOUT_S
         elif clock() > until:
             raise NodeError(

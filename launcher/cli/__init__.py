@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 
@@ -14,4 +15,6 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that knows few letters is shown their codes
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run_and_exit(cli))
+    exit_code = run_and_exit(cli)
+    gc.freeze()  # or else the interpreter looks at all that was imported once more, to say goodbye
+    sys.exit(exit_code)

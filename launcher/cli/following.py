@@ -54,9 +54,9 @@ class Watch:
         if self._news is not None:
             self._news.refresh()
 
-    def wait_for_runner(self) -> BatchRecord:
+    def wait_for_runner(self) -> None:
         """Wait until the batch is in its runner's hands, and what was asked of it is done."""
-        return steer.wait_for_runner(
+        steer.wait_for_runner(
             self.batch,
             now=now,
             clock=time.monotonic,

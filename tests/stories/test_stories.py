@@ -16,6 +16,7 @@ from launcher.follow import PlainScreen, follow
 from launcher.freeze import freeze, remove_staging, take_away
 from launcher.nodes.local import LocalNode
 from launcher.nodes.node import Completed
+from launcher.results.batch import read_batch
 from launcher.settings.home import make_home
 from launcher.steer import cancel, install_environment, wait_for_runner
 from launcher.submit import submit
@@ -207,8 +208,8 @@ def test_a_request_that_is_refused_is_told(home: Path, stderr: bytes, said: str)
         cancel(Answering(home, Completed(2, b"", stderr)), "batch")
 
 
-def waited(batch: Path, clock: Clock) -> Any:
-    return wait_for_runner(batch, now=lambda: NOW, clock=clock.read, sleep=clock.sleep, boot_id=BOOT)
+def waited(batch: Path, clock: Clock) -> None:
+    wait_for_runner(batch, now=lambda: NOW, clock=clock.read, sleep=clock.sleep, boot_id=BOOT)
 
 
 @pytest.fixture
@@ -239,7 +240,9 @@ def test_what_was_asked_must_have_been_done_before_a_state_counts(batch: BatchFo
     request.write_text("{}")
     clock = Clock(lambda: None, lambda: batch.set_all("queued", attempt=1), request.unlink)
 
-    assert waited(batch.folder, clock).runs[0].state == "queued"
+    waited(batch.folder, clock)
+
+    assert read_batch(batch.folder, now=NOW, boot_id=BOOT).runs[0].state == "queued"
 
 
 def test_a_living_runner_may_take_its_time(batch: BatchFolder) -> None:
