@@ -65,6 +65,25 @@ class TestBothWays:
 
         assert run(["tool"], tmp_path, {"PATH": path}) == (0, f"{tmp_path}/c/tool\n")
 
+    def test_a_folder_of_its_path_may_be_its_own(self, tmp_path: Path) -> None:
+        for name in "ab":
+            (tmp_path / name).mkdir()
+            program(tmp_path / name / "bin" / "tool", f"#!/bin/sh\necho {name}\n")
+
+        said = [run(["tool"], tmp_path / name, {"PATH": f"bin:{os.defpath}"})[1] for name in "ab"]
+
+        assert said == ["a\n", "b\n"]
+
+    def test_is_looked_up_anew_where_it_is_gone(self, tmp_path: Path) -> None:
+        path = {"PATH": f"{tmp_path}/a:{tmp_path}/b"}
+        program(tmp_path / "a" / "tool")
+        program(tmp_path / "b" / "tool")
+        assert run(["tool"], tmp_path, path) == (0, f"{tmp_path}/a/tool\n")
+
+        (tmp_path / "a" / "tool").unlink()
+
+        assert run(["tool"], tmp_path, path) == (0, f"{tmp_path}/b/tool\n")
+
     def test_a_path_is_taken_from_its_folder(self, tmp_path: Path) -> None:
         program(tmp_path / "bin" / "tool")
 
