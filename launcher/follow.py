@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from launcher.results.records import BatchRecord
 
 _EVERY_S = 0.5
+_START_S = 30.0
 _SHARE = 0.1  # of the time at most goes into reading a large batch
 
 
@@ -64,11 +65,17 @@ def follow(
             batch = read_batch(folder, now=now(), boot_id=boot_id)
             screen.show(View(batch, now(), read_details(batch)))
             # A living runner may still try a failed run again, or be asked to.
-            if batch.state in names.OPEN or batch.runner.alive:
+            if batch.runner.alive:
                 hoped_at = began
-            elif batch.state != names.INTERRUPTED or began - hoped_at >= patience_s:
+            elif began - hoped_at >= _patience_s(batch.state, patience_s):
                 return batch
             sleep(max(_EVERY_S, (clock() - began) / _SHARE))
+
+
+def _patience_s(state: str, patience_s: float) -> float:
+    if state in names.OPEN:  # its runner may be on the way; or it never was, or could write nothing
+        return max(patience_s, _START_S)
+    return patience_s if state == names.INTERRUPTED else 0.0
 
 
 class PlainScreen:

@@ -29,5 +29,6 @@ def command(keep_last: int, yes: bool) -> None:
     for batch in old:
         click.echo(f"{batch.folder.name}  {batch.state}  {size(batch.bytes)}")
     total = size(sum(batch.bytes for batch in old))
-    if yes or click.confirm(f"Remove these {len(old)} batches ({total}) for good?", err=True):
+    these = "this batch" if len(old) == 1 else f"these {len(old)} batches"
+    if yes or click.confirm(f"Remove {these} ({total}) for good?", err=True):
         remove(old)

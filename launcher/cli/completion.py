@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+_FIRST = {"zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i; }\n"}
+
 
 @click.command(short_help="Print the script that completes commands in your shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -23,4 +25,4 @@ def command(shell: str) -> None:
     kind = get_completion_class(shell)
     if kind is None:  # pragma: no cover - click knows these three
         raise click.UsageError(f"{shell} can't be completed.")
-    click.echo(kind(cli, {}, "launcher", "_LAUNCHER_COMPLETE").source())
+    click.echo(_FIRST.get(shell, "") + kind(cli, {}, "launcher", "_LAUNCHER_COMPLETE").source())

@@ -12,7 +12,6 @@ from launcher.errors import LauncherError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FAILED = 1
 _USAGE = 2
 _BUG = 70
 _INTERRUPTED = 130
@@ -26,15 +25,29 @@ def run_and_exit(command: click.Command) -> int:
         return _tell(error.what, error.todo, error.exit_code)
     except click.ClickException as error:
         return _tell_usage(error)
-    except (KeyboardInterrupt, click.Abort):
-        return _tell("Interrupted.", "", _INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _tell_break(error)
     except Exception as error:  # noqa: BLE001 - the boundary: a bug is told in one line too
-        if (
-            isinstance(error, OSError) and error.filename is not None
-        ):  # a full disk, a folder that is closed to us
-            return _tell(f"{error.filename}: {error.strerror}.", "Mend that, then try again.", _FAILED)
-        return _tell_bug()
+        return _tell_refusal(error) or _tell_bug()
     return code if isinstance(code, int) else 0
+
+
+def _tell_break(error: BaseException) -> int:
+    is_told_to_end = isinstance(error.__cause__ or error, KeyboardInterrupt)
+    if not is_told_to_end and not _can_answer():  # a question met the end of its input
+        return _tell("Nobody is there to be asked.", "Say --yes to do it unasked.", _USAGE)
+    return _tell("Interrupted.", "", _INTERRUPTED)
+
+
+def _tell_refusal(error: Exception) -> int | None:
+    """Tell what the computer refuses: a full disk, a folder that is closed to us; None for anything else."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return None
+    return _tell(f"{error.filename}: {error.strerror}.", "Mend that, then try again.", _USAGE)
+
+
+def _can_answer() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _tell(what: str, todo: str, exit_code: int) -> int:
@@ -51,6 +64,9 @@ def _clean(text: str) -> str:
 
 
 def _tell_usage(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return 0
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "launcher"
     return _tell(error.format_message(), f"See {path} --help.", _USAGE)

@@ -32,14 +32,14 @@ def command(as_json: bool, **asked: Any) -> None:
 def show_plan(plan: Plan, *, as_json: bool) -> None:
     """Print a plan to stdout."""
     from launcher.cli.here import columns, print_json
-    from launcher.report.plan import plan_text
+    from launcher.report.plan import finished_note, plan_text
 
     frozen = plan.frozen()
     if as_json:
         print_json(_for_scripts(plan, frozen))
     else:
         lines = _candidates(plan)
-        said = (*plan.warnings, *plan.advice)
+        said = (*plan.warnings, *plan.advice, *finished_note(plan.finished, skipped=len(plan.skipped)))
         click.echo(plan_text(frozen, warnings=said, candidates=lines, columns=columns()), nl=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,12 @@ def command(files: tuple[Path, ...], overrides: tuple[str, ...], limit: str) -> 
     from launcher.cli.batching import prepare
     from launcher.cli.here import boot_id, now
     from launcher.rehearse import rehearse
+    from launcher.report.text import plural
     from launcher.settings.home import make_home
     from launcher.spec.quantities import parse_duration_s
 
     limit_s = parse_duration_s(limit)
+    _end_as_by_ctrl_c()
     prepared = prepare(files, overrides=overrides, on="local", cpu=True)
     found = rehearse(
         prepared.draft,
@@ -49,8 +52,16 @@ def command(files: tuple[Path, ...], overrides: tuple[str, ...], limit: str) -> 
         boot_id=boot_id(),
     )
     good = [_tell(job) for job in found]
-    click.echo(f"{sum(good)} of {len(good)} jobs passed")
+    click.echo(f"{sum(good)} of {plural(len(good), 'job')} passed")
     return 0 if all(good) else 1
+
+
+def _end_as_by_ctrl_c() -> None:
+    """Leave nothing running and no folder, however one is told to end; what nohup ignores stays ignored."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _tell(job: Rehearsed) -> bool:

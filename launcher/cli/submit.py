@@ -73,18 +73,15 @@ def command(
 
 
 def _tell_plan(plan: Plan) -> None:
-    from launcher.report.plan import left_out_lines
+    from launcher.report.plan import code_lines, finished_note
     from launcher.report.text import plural
 
     click.echo(f"{plural(len(plan.runs), 'run')} of {plural(len(plan.jobs), 'job')} on {plan.on}", err=True)
     if plan.skipped:
         click.echo(f"{len(plan.skipped):,} more succeeded before, unchanged, and are left out", err=True)
-    elif plan.finished:
-        click.echo(
-            f"{plan.finished:,} of them succeeded before, unchanged: --needed leaves them out", err=True
-        )
-    for job in plan.jobs if plan.on != "local" else ():
-        for line in left_out_lines({"code": job.code}):
-            click.echo(f"{job.name} goes {line}", err=True)
+    for note in finished_note(plan.finished, skipped=len(plan.skipped)):
+        click.echo(note, err=True)
+    for line in code_lines([(job.name, job.code) for job in plan.jobs]):
+        click.echo(line, err=True)
     for warning in plan.warnings:
         click.echo(f"note: {warning}", err=True)

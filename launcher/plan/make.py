@@ -200,7 +200,7 @@ def _share(spec: JobSpec, params: dict[str, Value], *, command: Command, content
 
 
 def _named(spec: JobSpec, error: UsageError) -> UsageError:
-    return UsageError(f"{spec.source.name}: {error.what}", error.todo)
+    return UsageError(f"{spec.place_of('run')}: {error.what}", error.todo)
 
 
 def _find_finished(runs: Sequence[PlannedRun], finished: Collection[FinishedRun]) -> tuple[SkippedRun, ...]:

@@ -46,15 +46,16 @@ def warn_of_gpus(specs: Sequence[JobSpec], *, fleet: Fleet, on: str, cpu: bool) 
     wanting = [spec for spec in specs if fleet.gpus is not None and spec.needs.gpus > fleet.gpus]
     if cpu or not wanting:
         return ()
-    names = _join([spec.name for spec in wanting])
+    most = max(wanting, key=lambda spec: spec.needs.gpus)
+    place = most.place_of("needs.gpus")
     if fleet.gpus:
-        most = max(spec.needs.gpus for spec in wanting)
         raise UsageError(
-            f"{names}: needs.gpus is {most}, and there are {fleet.gpus}.", "Need fewer, or say --cpu."
+            f"{place}: needs.gpus is {most.needs.gpus}, and there are {fleet.gpus}.",
+            "Need fewer, or say --cpu.",
         )
     if on != "local":
-        raise UsageError(f"{names}: a GPU is needed, and {on} has none.", "Say --cpu to run without.")
-    return (f"{names}: no GPU here, so it runs on the CPU",)
+        raise UsageError(f"{place}: a GPU is needed, and {on} has none.", "Say --cpu to run without.")
+    return (f"{_join([spec.name for spec in wanting])}: no GPU here, so it runs on the CPU",)
 
 
 def warn_of_seeds(specs: Sequence[JobSpec]) -> tuple[str, ...]:

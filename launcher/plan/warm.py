@@ -33,7 +33,8 @@ def check_backend(spec: JobSpec, beginning: Beginning) -> None:
     """
     for name, value, is_default in beginning.variables:
         if name == VARIABLE and spec.backend not in (None, value) and not is_default:
+            place = spec.place_of("backend")
             raise UsageError(
-                f"{spec.source.name}: backend is {spec.backend}, but the script sets {VARIABLE} to {value}.",
+                f"{place}: backend is {spec.backend}, but the script sets {VARIABLE} to {value}.",
                 f"Remove that line from the script, or write backend: {value}.",
             )

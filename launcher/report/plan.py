@@ -44,6 +44,13 @@ def plan_text(
     return "\n".join(part for line in lines for part in wrap(line, columns, indent=INDENT)) + "\n"
 
 
+def finished_note(finished: int, *, skipped: int) -> list[str]:
+    """Say how many runs have their results already, where they are not left out."""
+    if skipped or not finished:
+        return []
+    return [f"{finished:,} of them succeeded before, unchanged: --needed leaves them out"]
+
+
 def size(size_bytes: int) -> str:
     """Return a size in the largest unit that leaves a whole number: `12 kB`."""
     amount, unit = float(size_bytes), 0
@@ -180,6 +187,19 @@ def _code(job: Mapping[str, Any]) -> str:
         else ""
     )
     return said + (f", with {clean(environment['file'])}" if environment else "")
+
+
+def code_lines(jobs: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Say what is taken of each job's folder, a line each, and what is not, a line a reason.
+
+    Args:
+        jobs: name and code of each.
+    """
+    lines = []
+    for name, code in jobs[:SHOWN]:
+        lines.append(f"{clean(name)} takes {plural(code['files'], 'file')}, {size(code['bytes'])}")
+        lines += [f"{clean(name)} goes {line}" for line in left_out_lines({"code": code})]
+    return [*lines, *_more(len(jobs) - SHOWN, "job")]
 
 
 def left_out_lines(job: Mapping[str, Any]) -> list[str]:

@@ -64,7 +64,7 @@ def _refuse_newer(plan: dict[str, Any], folder: Path) -> None:
         raise UsageError(
             f"{folder.name} was made by launcher {writer} (schema {schema}); "
             f"this is {names.VERSION}, which reads up to schema {names.SCHEMA}.",
-            "Update launcher to read it: pip install --upgrade launcher.",
+            "Read it with that launcher, or a newer one.",
         )
 
 

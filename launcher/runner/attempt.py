@@ -22,6 +22,19 @@ _READ_BYTES = 1024 * 1024
 _LEFTOVER_GRACE_S = 2.0
 _LOOK_AGAIN_S = 0.05
 _NO_PROGRAM = 127
+_TOLD_BY_SHELL = 128  # and the number of the signal that killed what it started
+_FATAL = frozenset(
+    {
+        signal.SIGILL,
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGKILL,
+        signal.SIGSEGV,
+        signal.SIGTERM,
+    }
+)
+_OUT_OF_MEMORY = " (often: out of memory)"
 
 
 class Attempt:
@@ -236,10 +249,13 @@ def _decode(status: int) -> tuple[int | None, int | None]:
 
 
 def _explain(code: int | None, number: int | None) -> str:
-    if number is None:
+    if number is not None:
+        return f"killed by {_signal_name(number)}{_OUT_OF_MEMORY if number == signal.SIGKILL else ''}"
+    told = (code or 0) - _TOLD_BY_SHELL
+    if told not in _FATAL:
         return f"exit code {code}"
-    hint = " (often: out of memory)" if number == signal.SIGKILL else ""
-    return f"killed by {_signal_name(number)}{hint}"
+    hint = _OUT_OF_MEMORY if told == signal.SIGKILL else ""
+    return f"exit code {code}, by which a shell tells {_signal_name(told)}{hint}"
 
 
 def _signal_name(number: int) -> str:

@@ -61,7 +61,7 @@ class Disk:
             os.close(descriptor)
 
     def take_ballast(self) -> None:
-        """Reserve room for the last states; on a full disk there is none to reserve."""
+        """Reserve room for the last states; where there is less, none, since runs need what there is."""
         with contextlib.suppress(OSError):
             write_file(self._ballast, bytes(_BALLAST_BYTES))
 
@@ -175,10 +175,13 @@ def hash_bytes(content: bytes) -> tuple[int, str]:
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Write a file in place, not durably."""
+    """Write a file in place, not durably; on a full disk nothing of it stays."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
         write_all(descriptor, content)
+    except OSError:
+        unlink(path)
+        raise
     finally:
         os.close(descriptor)
 

@@ -231,11 +231,14 @@ class Loop:
     def _start(self, run: int, place: Place) -> bool:
         if self._active:
             self._find_orphans()  # this run has left none of those
+        number = self._states.attempt(run) + 1
         try:
-            self._starter.prepare(run, number=self._states.attempt(run) + 1)
-            number = self._states.begin(run)
+            self._starter.prepare(run, number=number)
+            self._states.begin(run)
             attempt = self._starter.start(run, number=number, place=place, now=self._clock())
         except (OSError, ValueError) as error:
+            if self._states.attempt(run) < number:
+                self._states.begin(run)  # it counts, although it came to nothing
             self._slots.give_back(place)
             self._starter.forget(run)
             self._conclude(run, cannot_start(error, self._batch.runs[run]["argv"][0]))

@@ -60,13 +60,11 @@ class States:
         """Never retry a run by itself."""
         self._failures[run] = _NEVER
 
-    def begin(self, run: int) -> int:
-        """Say durably that a run runs. Returns: the number of the attempt, from 1."""
-        number = self.attempt(run) + 1
-        self._attempts[run] = number
+    def begin(self, run: int) -> None:
+        """Say durably that another attempt of a run, from 1, runs."""
+        self._attempts[run] = self.attempt(run) + 1
         self._started_at[run] = utc_now()
         self._save(run, Outcome(names.RUNNING, None, None, None), ended_at=None)
-        return number
 
     def finish(self, run: int, outcome: Outcome, *, retries: int = 0) -> None:
         """Say durably how a run ended, after everything that it left is on disk itself.

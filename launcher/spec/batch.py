@@ -66,7 +66,7 @@ def _check_after(jobs: Mapping[str, Read]) -> None:
             if other == name:
                 raise UsageError(f"{place}: after: {name} waits for itself.", "Remove it from after.")
             if other not in jobs:
-                close = get_close_matches(other, jobs, n=1)
+                close = get_close_matches(other, jobs.keys() - {name}, n=1)
                 todo = f"Did you mean {close[0]}?" if close else "Submit it together with this one."
                 raise UsageError(f"{place}: after: there is no job {show_value(other)} in this batch.", todo)
     _check_circles(jobs)

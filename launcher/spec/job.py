@@ -68,6 +68,7 @@ class JobSpec:
         backend: of Keras; None leaves it to the script and its environment.
         fast: whether fit on arrays may visit shuffled samples in an order of ours.
         checkpoint_s: the time between checkpoints; None makes none.
+        places: where fields were set that are found to be wrong only later.
     """
 
     name: str
@@ -93,3 +94,8 @@ class JobSpec:
     stop_when: StopWhen | None = None
     fast: bool = False
     checkpoint_s: float | None = None
+    places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def place_of(self, key: str) -> str:
+        """Return where a field was set: `file:line`, or the flag."""
+        return self.places.get(key, self.source.name)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # A section whose lines are all commented out is none.
 _SECTIONS = frozenset({"params", "grid", "needs", "machine", "limits", "env", "after", "stop_when"})
 
+_JUDGED_LATER = ("run", "backend", "needs.gpus")
+
 
 def load_jobs(files: Sequence[Path], *, overrides: Sequence[str] = ()) -> tuple[JobSpec, ...]:
     """Read the jobs of a batch, in the order of their files.
@@ -81,6 +83,7 @@ def _resolve(fields: JobFile, source: Path, document: Document) -> JobSpec:
         stop_when=None if fields.stop_when is None else StopWhen(**fields.stop_when.model_dump()),
         fast=fields.fast,
         checkpoint_s=fields.checkpoint,
+        places={key: document.place_of(*key.split(".")) for key in _JUDGED_LATER},
     )
 
 

@@ -116,7 +116,8 @@ def _explain_unknown(path: Sequence[str], place: str) -> UsageError:
 def _suggest(section: Sequence[str], key: str) -> str:
     known = _keys_of(section)
     elsewhere = [f"{name}.{key}" for name in _keys_of(()) if key in _keys_of((name,))]
-    if meant := elsewhere or get_close_matches(key.lower(), known, n=1):
+    close = [".".join((*section, near)) for near in get_close_matches(key.lower(), known, n=1)]
+    if meant := elsewhere or close:
         return f"Did you mean {meant[0]}?"
     if not section:
         return f"Known keys: {', '.join(known)}; parameters of the script go below params."

@@ -205,7 +205,7 @@ def test_keras_that_ends_well_with_nan_leaves_metrics_that_are_json(project: Pro
 @pytest.mark.parametrize(
     ("script", "code", "reason"),
     [
-        ("exit 137", 137, "exit code 137"),
+        ("exit 137", 137, "exit code 137, by which a shell tells SIGKILL (often: out of memory)"),
         ("exit 255", 255, "exit code 255"),
         ("kill -9 $$", None, "killed by SIGKILL (often: out of memory)"),
         ("kill -SEGV $$", None, "killed by SIGSEGV"),

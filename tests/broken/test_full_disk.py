@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,38 @@ def test_a_disk_that_is_full_from_the_start_refuses_a_submit_and_takes_it_later(
     assert "disk" in done.stderr or "space" in done.stderr
     (small.home / "fill").unlink()
     small.check_end(small.submit(file))
+
+
+@pytest.mark.parametrize("free_kb", [40, 300, 1000])
+def test_the_runner_does_not_take_the_last_room_from_its_runs(small: Project, free_kb: int) -> None:
+    file = small.job(runs=2)
+    small.settle(small.submit(file))
+    room = os.statvfs(small.home)
+    (small.home / "fill").write_bytes(bytes(room.f_bavail * room.f_frsize - free_kb * 1024))
+
+    batch = small.submit(file)
+    small.settle(batch)
+    said = small.check(batch)
+
+    if free_kb > 100:
+        assert [run["state"] for run in said["runs"]] == ["succeeded"] * 2
+    assert {run["attempts"] for run in said["runs"]} == {1}
+    (small.home / "fill").unlink()
+
+
+def test_a_disk_without_any_room_is_told_by_whoever_waits(small: Project) -> None:
+    small.check_end(small.submit(small.job()))
+    batch = small.submit(small.job(argv("sleep 60")))
+    small.call("stop", batch.name)
+    room = os.statvfs(small.home)
+    with (small.home / "fill").open("wb", buffering=0) as fill:
+        fill.write(bytes(room.f_bavail * room.f_frsize))
+
+    done = small.call("resume", batch.name, code=None)
+
+    assert done.returncode in {1, 2, 3}
+    assert "bug" not in done.stderr
+    (small.home / "fill").unlink()
 
 
 def test_a_runner_killed_on_a_full_disk_loses_nothing(small: Project) -> None:

@@ -105,6 +105,14 @@ def test_wrong_use_is_told_with_the_right_one(project: Project, words: list[str]
     assert said in done.err
 
 
+@pytest.mark.parametrize("words", [(), ("ami",)])
+def test_no_command_at_all_is_answered_with_what_there_is(project: Project, words: tuple[str, ...]) -> None:
+    done = project.launcher(*words)
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Usage: launcher")
+
+
 def broken(project: Project, sabotage: str, *words: str) -> Done:
     """Run the command line with something in it broken."""
     code = f"import sys; {sabotage}; sys.argv[1:] = {list(words)}; from launcher.cli import main; main()"
@@ -147,9 +155,9 @@ def test_what_the_computer_refuses_is_no_bug(project: Project) -> None:
 
     done = project.launcher("submit", "job.yaml")
 
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert "batches: " in done.err
-    assert len(done.err.splitlines()) <= 4
+    assert len(done.err.splitlines()) <= 5
 
 
 def test_control_codes_in_names_do_not_reach_the_terminal(project: Project) -> None:
@@ -173,7 +181,6 @@ COMP_WORDS=(launcher {words}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
 _launcher_completion launcher; printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 ZSH = """
-autoload -Uz compinit; compinit -u -D
 eval "$(launcher completion zsh)"
 compadd() {{ print -l -- "${{(@P)@[-1]}}" }}
 _describe() {{ print -l -- "${{(@P)3}}" }}
@@ -230,9 +237,7 @@ def test_completion_where_there_is_nothing_offers_nothing(project: Project, line
 def test_completion_is_typed_at_a_real_prompt(project: Project) -> None:
     with project.terminal("zsh", "-f", "-i", env={"PS1": "ready> "}) as terminal:
         terminal.read_until("ready> ")
-        terminal.type(
-            "autoload -Uz compinit; compinit -u -D; eval \"$(launcher completion zsh)\"; echo s''et\n"
-        )
+        terminal.type("eval \"$(launcher completion zsh)\"; echo s''et\n")
         terminal.read_until("set\r\n")
         terminal.type("launcher stat\t--he\t\n")
         terminal.read_until("Show a batch (by default the newest)")

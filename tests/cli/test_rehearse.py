@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,6 +109,18 @@ def test_ctrl_c_leaves_nothing_behind(project: Project) -> None:
         terminal.type("\x03")
         assert terminal.wait() == 130
 
+    assert project.processes() == []
+    assert leftovers(project) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_behind(project: Project, number: int) -> None:
+    process = project.start("rehearse", project.job('touch "$SHARED/up"; sleep 1000'))
+    project.wait_for_shared("up")
+
+    process.send_signal(number)
+
+    assert process.wait(30) == 130
     assert project.processes() == []
     assert leftovers(project) == []
 

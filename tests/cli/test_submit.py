@@ -226,9 +226,35 @@ def test_that_runs_succeeded_before_is_said_unasked(project: Project) -> None:
     job = project.job(seed=7)
     project.good("submit", job)
 
+    plan = project.good("plan", job)
     done = project.launcher("submit", job)
 
-    assert "1 of them succeeded before, unchanged: --needed leaves them out" in done.err
+    said = "1 of them succeeded before, unchanged: --needed leaves them out"
+    assert said in done.err
+    assert f"note: {said}" in plan
+
+
+def test_what_is_taken_and_what_is_not_is_said(project: Project) -> None:
+    job = project.job(files={"a.txt": "123", "b.log": "no", ".gitignore": "*.log"})
+
+    done = project.launcher("submit", job)
+
+    assert "job takes 2 files, 8 bytes" in done.err
+    assert "job goes without b.log (.gitignore" in done.err
+
+
+def test_a_wrong_command_is_told_with_where_it_stands(project: Project) -> None:
+    job = project.job("python train.py {nmae}", params={"name": "x"})
+    line = next(
+        n for n, text in enumerate((project.folder / job).read_text().splitlines(), 1) if "run" in text
+    )
+
+    in_file = project.launcher("plan", job)
+    by_flag = project.launcher("plan", job, "--set", "run=python train.py {fold}")
+
+    assert (in_file.code, by_flag.code) == (2, 2)
+    assert f"{job}:{line}: run names {{nmae}}" in in_file.err
+    assert "--set run=python train.py {fold}: run names {fold}" in by_flag.err
 
 
 def test_needed_with_nothing_to_do_writes_nothing(project: Project) -> None:

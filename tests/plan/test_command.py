@@ -138,6 +138,7 @@ REFUSED: dict[str, tuple[str | tuple[str, ...], str, str]] = {
     "a comment": ("t # {n}\n", "run has {n} in a comment", "Name {params}"),
     "ends in a comment": ("t # train", "run has {params} in a comment, or at its end.", "Name {params}"),
     "ends with a line to come": ("t \\\n", "run has {params} behind a backslash.", "Take the backslash away"),
+    "an open quote": ('t "a', 'run leaves a quote open: "', "Close it."),
     "ends with &": ("t &\n", "run ends with &, where no parameters can be added.", "Name {params}"),
     "all in quotes": ("sh -c 't {params}'", "run has {params} in quotes", "Take the quotes away."),
     "here-document": ("cat <<E\n{n}\nE", "run has {n} behind a here-document", "Put that text into a file"),

@@ -235,7 +235,7 @@ def test_a_job_that_needs_no_gpu_is_not_warned_of() -> None:
 @pytest.mark.parametrize(
     ("gpus", "on", "what"),
     [
-        (0, "ssh:box", "sonar: a GPU is needed, and ssh:box has none."),
+        (0, "ssh:box", "sonar.yaml: a GPU is needed, and ssh:box has none."),
         (2, "local", "needs.gpus is 3, and there are 2."),
     ],
 )

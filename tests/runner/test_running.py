@@ -73,7 +73,12 @@ def test_a_success_says_when_and_nothing_else(home: Home) -> None:
     ("run", "expected"),
     [
         ("exit 3", (3, None, "exit code 3")),
-        ("exit 137", (137, None, "exit code 137")),
+        ("exit 130", (130, None, "exit code 130")),
+        ("exit 137", (137, None, "exit code 137, by which a shell tells SIGKILL (often: out of memory)")),
+        (
+            "sh -c 'kill -SEGV $$'; exit $?",
+            (139, None, "exit code 139, by which a shell tells SIGSEGV"),
+        ),
         ("kill -9 $$", (None, 9, "killed by SIGKILL (often: out of memory)")),
         ("kill -11 $$", (None, 11, "killed by SIGSEGV")),
         ("kill -40 $$", (None, 40, "killed by signal 40")),

@@ -233,7 +233,7 @@ INVALID = [
     ),
     ("stop_when: val_loss", 'stop_when: "val_loss" is not a mapping of keys and values.',
      "Write stop_when: {metric: val_loss, patience: 10}."),
-    ("stop_when: {patient: 3}", "stop_when.patient: there is no such key.", "Did you mean patience?"),
+    ("stop_when: {patient: 3}", "stop_when.patient: there is no such key.", "Did you mean stop_when.patience?"),
     ("patience: 3", "patience: there is no such key.", "Did you mean stop_when.patience?"),
     ("fast: 1", "fast: 1 is not true or false.", "Write fast: true."),
     ("stop_on_nan: 1", "stop_on_nan: 1 is not true or false.", "Write stop_on_nan: true."),
@@ -248,9 +248,9 @@ INVALID = [
     ("gpus: 1", "gpus: there is no such key.", "Did you mean needs.gpus?"),
     ("zzz: 1", "zzz: there is no such key.", KEYS),
     ('"a\\nb": 1', "a\\nb: there is no such key.", KEYS),
-    ("needs: {gpu: 1}", "needs.gpu: there is no such key.", "Did you mean gpus?"),
+    ("needs: {gpu: 1}", "needs.gpu: there is no such key.", "Did you mean needs.gpus?"),
     ("needs: {zzz: 1}", "needs.zzz: there is no such key.", "Known keys: gpus."),
-    ("machine: {type: a}", "machine.type: there is no such key.", "Did you mean types?"),
+    ("machine: {type: a}", "machine.type: there is no such key.", "Did you mean machine.types?"),
     ("limits: {walltime: 2h}", "limits.walltime: there is no such key.", "Known keys: run, stall, retries, batch, usd."),
 ]  # fmt: skip
 

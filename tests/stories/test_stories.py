@@ -318,3 +318,10 @@ def test_a_runner_that_nobody_starts_again_is_given_up(batch: BatchFolder) -> No
 
     assert followed(batch, clock, patience_s=300.0) == "interrupted"
     assert 300.0 <= clock.now_s < 310.0
+
+
+def test_a_batch_that_no_runner_takes_up_is_not_waited_for_for_good(batch: BatchFolder) -> None:
+    clock = Clock()
+
+    assert followed(batch, clock, patience_s=0.0) == "queued"
+    assert 30.0 <= clock.now_s < 32.0
