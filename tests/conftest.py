@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ settings.register_profile(
     "launcher", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("launcher")
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BOTO = pytest.StashKey[Any]()
 CAN_EVERYTHING = sys.platform == "linux" and os.geteuid() == 0
