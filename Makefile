@@ -31,7 +31,7 @@ demo: .venv/.demo ## run three real Keras experiments and compare their variants
 	$(BIN)/launcher submit jobs/pima-history.yaml jobs/sonar-dropout.yaml jobs/multi-output.yaml $(DEMO_SIZE)
 	$(BIN)/launcher compare
 
-DEMO_SIZE := --set repeats=2 --set folds=2 --set params.epochs=10 --slots 2
+DEMO_SIZE := --set repeats=3 --set folds=2 --set params.epochs=20 --slots 2
 
 test: setup test-programs lint types layers unit ## everything that CI runs
 check: test

@@ -41,7 +41,7 @@ FINALS = {  # the final model of an experiment in folds, by job: its script
     "mammography-final": "mammography",
     "multi-output-final": "regression",
 }
-SMALL = ("repeats=2", "folds=2", "params.epochs=10")
+SMALL = ("repeats=3", "folds=2", "params.epochs=20")
 DEMO = ("multi-output", "pima-history", "sonar-dropout")
 
 
@@ -62,7 +62,7 @@ def test_each_job_is_as_large_as_published(name: str) -> None:
 def test_the_same_few_overrides_make_every_job_of_the_demo_small() -> None:
     jobs = load_jobs([JOBS / f"{name}.yaml" for name in DEMO], overrides=SMALL)
 
-    assert {(job.repeats, job.folds, job.params["epochs"]) for job in jobs} == {(2, 2, 10)}
+    assert {(job.repeats, job.folds, job.params["epochs"]) for job in jobs} == {(3, 2, 20)}
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
