@@ -414,7 +414,7 @@ def test_a_newer_schema_is_refused_with_both_versions(batch: BatchFolder) -> Non
         read(batch)
 
     assert caught.value.exit_code == 2
-    assert "upgrade" in caught.value.todo
+    assert "newer" in caught.value.todo
 
 
 def test_an_older_schema_is_read(batch: BatchFolder) -> None:

@@ -16,7 +16,10 @@ from tests.runner.kit import Job
 if TYPE_CHECKING:
     from tests.runner.kit import Frozen, Home
 
-SLOW = "trap 'echo asked; exit 0' TERM; touch \"$LAUNCHER_OUTPUT/began\"; sleep 600 & wait"
+SLOW = (
+    "trap 'echo asked; kill $! 2> /dev/null; exit 0' TERM; "
+    'touch "$LAUNCHER_OUTPUT/began"; while :; do sleep 600 & wait; done'  # its sleep may be told to end first
+)
 
 
 def at(seconds: float) -> str:
