@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from launcher.report.lines import View, plain_lines
 from launcher.results.batch import read_batch
 from launcher.results.details import read_details
+from launcher.results.life import START_S
 from launcher.runner import names
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from launcher.results.records import BatchRecord
 
 _EVERY_S = 0.5
-_START_S = 30.0
 _SHARE = 0.1  # of the time at most goes into reading a large batch
 
 
@@ -74,7 +74,7 @@ def follow(
 
 def _patience_s(state: str, patience_s: float) -> float:
     if state in names.OPEN:  # its runner may be on the way; or it never was, or could write nothing
-        return max(patience_s, _START_S)
+        return max(patience_s, START_S)
     return patience_s if state == names.INTERRUPTED else 0.0
 
 

@@ -14,7 +14,7 @@ from launcher.nodes.runner_zip import runner_zip
 from launcher.report.plan import size
 from launcher.report.text import plural
 from launcher.results.files import parse_object, read_end
-from launcher.results.life import count_requests, look_at_runner
+from launcher.results.life import START_S, count_requests, look_at_runner
 from launcher.runner import names
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 HOME_ONLY = (names.PLACE, names.SEEN)
 _REQUEST_TIMEOUT_S = 60.0
 _INSTALL_TIMEOUT_S = 3600.0
-_START_TIMEOUT_S = 30.0
 _LOOK_AGAIN_S = 0.02
 _CAUSE_LENGTH = 400
 _REMOVE = ("/bin/sh", "-c", 'chmod -R u+rwX -- "$1" && rm -rf -- "$1"', "sh")  # snapshots are read-only
@@ -88,20 +87,25 @@ def wait_for_runner(
     Raises:
         NodeError: no runner came to life.
     """
-    until = clock() + _START_TIMEOUT_S
+    until = clock() + START_S
     while True:
         refresh()
         runner = look_at_runner(str(batch), now=now(), boot_id=boot_id)
         if runner.started and not count_requests(str(batch)):
             return
         if runner.alive:
-            until = clock() + _START_TIMEOUT_S
+            until = clock() + START_S
         elif clock() > until:
-            raise NodeError(
-                f"No runner took up {batch.name}{_last_words(batch)}.",
-                f"Start it: launcher resume {batch.name}",
-            )
+            raise no_runner(batch)
         sleep(_LOOK_AGAIN_S)
+
+
+def no_runner(batch: Path) -> NodeError:
+    """Return the error of a batch that nobody is at work on, with the last words of whoever was."""
+    return NodeError(
+        f"No runner took up {batch.name}{_last_words(batch)}.",
+        f"See that its disk has room, then start it: launcher resume {batch.name}",
+    )
 
 
 def cancel(node: Node, batch_id: str, *, runs: Sequence[str] = ()) -> None:

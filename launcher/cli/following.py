@@ -12,7 +12,7 @@ import click
 from launcher import steer
 from launcher.cli.here import boot_id, columns, now
 from launcher.cli.sending import is_live
-from launcher.errors import LauncherError, MachineGoneError, NodeError, ResultsNotSafeError, UsageError
+from launcher.errors import LauncherError, MachineGoneError, ResultsNotSafeError, UsageError
 from launcher.follow import LiveScreen, PlainScreen, follow
 from launcher.pull import News, Puller
 from launcher.report.status import status_text
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from launcher.errors import NodeError
     from launcher.follow import Screen
     from launcher.nodes.node import Node
     from launcher.pull import Pulled
@@ -173,10 +174,7 @@ def _follow_to_end(batch: Path, *, is_new: bool) -> BatchRecord:
             watch.wait_for_runner()
         last = watch.follow()
         if last.state in names.OPEN:
-            raise NodeError(
-                f"No runner is at work on {batch.name}.",
-                f"See that its disk has room, then go on: launcher resume {batch.name}",
-            )
+            raise steer.no_runner(batch)
         click.echo(status_text(last, now=now(), details=read_details(last), columns=columns()), nl=False)
         watch.finish()
     return last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from launcher.errors import LauncherError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _USAGE = 2
 _BUG = 70
 _INTERRUPTED = 130
@@ -41,9 +43,10 @@ def _tell_break(error: BaseException) -> int:
 
 def _tell_refusal(error: Exception) -> int | None:
     """Tell what the computer refuses: a full disk, a folder that is closed to us; None for anything else."""
-    if not isinstance(error, OSError) or error.filename is None:
+    if not isinstance(error, OSError) or (error.filename is None and error.errno not in _FULL):
         return None
-    return _tell(f"{error.filename}: {error.strerror}.", "Mend that, then try again.", _USAGE)
+    where = "" if error.filename is None else f"{error.filename}: "  # whoever writes is told no name
+    return _tell(f"{where}{error.strerror}.", "Mend that, then try again.", _USAGE)
 
 
 def _can_answer() -> bool:

@@ -89,7 +89,7 @@ def _job(job: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], plan: Mappin
         ("metric", _metric(job)),
         ("after", clean(", ".join(job.get("after", ())))),
         ("code", _code(job)),
-        *(("", line) for line in left_out_lines(job)),
+        *(("", line) for line in _left_out(job.get("code") or {})),
     ]
     return [clean(job["name"]), *table([fact for fact in facts if fact[1]])]
 
@@ -181,11 +181,7 @@ def _metric(job: Mapping[str, Any]) -> str:
 def _code(job: Mapping[str, Any]) -> str:
     code = job.get("code") or {}
     environment = job.get("environment")
-    said = (
-        f"{plural(code['files'], 'file')}, {size(code['bytes'])}, sha256 {code['sha256'][:12]}"
-        if code
-        else ""
-    )
+    said = f"{_amount(code)}, sha256 {code['sha256'][:12]}" if code else ""
     return said + (f", with {clean(environment['file'])}" if environment else "")
 
 
@@ -197,14 +193,18 @@ def code_lines(jobs: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     """
     lines = []
     for name, code in jobs[:SHOWN]:
-        lines.append(f"{clean(name)} takes {plural(code['files'], 'file')}, {size(code['bytes'])}")
-        lines += [f"{clean(name)} goes {line}" for line in left_out_lines({"code": code})]
+        lines.append(f"{clean(name)} takes {_amount(code)}")
+        lines += [f"{clean(name)} goes {line}" for line in _left_out(code)]
     return [*lines, *_more(len(jobs) - SHOWN, "job")]
 
 
-def left_out_lines(job: Mapping[str, Any]) -> list[str]:
+def _amount(code: Mapping[str, Any]) -> str:
+    return f"{plural(code['files'], 'file')}, {size(code['bytes'])}"
+
+
+def _left_out(code: Mapping[str, Any]) -> list[str]:
     """Return a line for each reason why paths of a job's folder are not taken."""
-    left_out = (job.get("code") or {}).get("left_out") or ()
+    left_out = code.get("left_out") or ()
     by_reason: dict[str, list[str]] = {}
     for path, reason in left_out:
         by_reason.setdefault(clean(reason), []).append(clean(path))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 SMALL_FILE_BYTES = 1 << 20
+START_S = 30.0  # the longest that a runner takes to come to life
 
 
 def look_at_runner(place: str, *, now: datetime, boot_id: str | None) -> RunnerRecord:

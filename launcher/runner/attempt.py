@@ -34,7 +34,6 @@ _FATAL = frozenset(
         signal.SIGTERM,
     }
 )
-_OUT_OF_MEMORY = " (often: out of memory)"
 
 
 class Attempt:
@@ -250,16 +249,15 @@ def _decode(status: int) -> tuple[int | None, int | None]:
 
 def _explain(code: int | None, number: int | None) -> str:
     if number is not None:
-        return f"killed by {_signal_name(number)}{_OUT_OF_MEMORY if number == signal.SIGKILL else ''}"
+        return f"killed by {_explain_signal(number)}"
     told = (code or 0) - _TOLD_BY_SHELL
-    if told not in _FATAL:
-        return f"exit code {code}"
-    hint = _OUT_OF_MEMORY if told == signal.SIGKILL else ""
-    return f"exit code {code}, by which a shell tells {_signal_name(told)}{hint}"
+    by_shell = f", by which a shell tells {_explain_signal(told)}" if told in _FATAL else ""
+    return f"exit code {code}{by_shell}"
 
 
-def _signal_name(number: int) -> str:
+def _explain_signal(number: int) -> str:
     try:
-        return signal.Signals(number).name
+        name = signal.Signals(number).name
     except ValueError:  # a real-time signal
         return f"signal {number}"
+    return f"{name} (often: out of memory)" if number == signal.SIGKILL else name

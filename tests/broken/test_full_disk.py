@@ -107,18 +107,21 @@ def test_the_runner_does_not_take_the_last_room_from_its_runs(small: Project, fr
     (small.home / "fill").unlink()
 
 
-def test_a_disk_without_any_room_is_told_by_whoever_waits(small: Project) -> None:
-    small.check_end(small.submit(small.job()))
+def test_a_disk_without_room_for_a_plan_or_a_request_is_told(small: Project) -> None:
+    file = small.job()
+    small.check_end(small.submit(file))
     batch = small.submit(small.job(argv("sleep 60")))
     small.call("stop", batch.name)
     room = os.statvfs(small.home)
     with (small.home / "fill").open("wb", buffering=0) as fill:
         fill.write(bytes(room.f_bavail * room.f_frsize))
 
-    done = small.call("resume", batch.name, code=None)
+    resumed = small.call("resume", batch.name, code=3)
+    os.truncate(small.home / "fill", (small.home / "fill").stat().st_size - 8 * 1024)
+    submitted = small.call("submit", file, code=2)
 
-    assert done.returncode in {1, 2, 3}
-    assert "bug" not in done.stderr
+    assert "No space left on device" in resumed.stderr
+    assert "No space left on device" in submitted.stderr
     (small.home / "fill").unlink()
 
 
