@@ -238,7 +238,7 @@ class Loop:
             attempt = self._starter.start(run, number=number, place=place, now=self._clock())
         except (OSError, ValueError) as error:
             if self._states.attempt(run) < number:
-                self._states.begin(run)  # it counts, although it came to nothing
+                self._states.count_attempt(run)  # it counts, although it came to nothing
             self._slots.give_back(place)
             self._starter.forget(run)
             self._conclude(run, cannot_start(error, self._batch.runs[run]["argv"][0]))

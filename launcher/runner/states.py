@@ -62,9 +62,13 @@ class States:
 
     def begin(self, run: int) -> None:
         """Say durably that another attempt of a run, from 1, runs."""
+        self.count_attempt(run)
+        self._save(run, Outcome(names.RUNNING, None, None, None), ended_at=None)
+
+    def count_attempt(self, run: int) -> None:
+        """Count another attempt of a run, which its next state will tell."""
         self._attempts[run] = self.attempt(run) + 1
         self._started_at[run] = utc_now()
-        self._save(run, Outcome(names.RUNNING, None, None, None), ended_at=None)
 
     def finish(self, run: int, outcome: Outcome, *, retries: int = 0) -> None:
         """Say durably how a run ended, after everything that it left is on disk itself.

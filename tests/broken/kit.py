@@ -95,8 +95,12 @@ class Project:
         self, *arguments: object, code: int | None = 0, **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run the command line to its end; it has to leave with that exit code (None: any)."""
-        process = self.start(*arguments, **options)
-        out, err = process.communicate(timeout=PATIENCE_S)
+        with self.start(*arguments, **options) as process:
+            try:
+                out, err = process.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
         done = subprocess.CompletedProcess(
             process.args, process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
         )

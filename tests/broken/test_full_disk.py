@@ -112,6 +112,7 @@ def test_a_disk_without_room_for_a_plan_or_a_request_is_told(small: Project) -> 
     small.check_end(small.submit(file))
     batch = small.submit(small.job(argv("sleep 60")))
     small.call("stop", batch.name)
+    small.settle(batch)  # a runner that leaves gives its ballast back
     room = os.statvfs(small.home)
     with (small.home / "fill").open("wb", buffering=0) as fill:
         fill.write(bytes(room.f_bavail * room.f_frsize))

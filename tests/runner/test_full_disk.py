@@ -100,8 +100,11 @@ def test_last_words_that_found_no_room_fail_a_run_that_else_succeeded(small: Cal
     assert batch.reason() == "the disk is full: the log could not be written"
 
 
-def test_without_a_single_inode_left_the_batch_ends_all_the_same(small: Callable[..., Home]) -> None:
-    batch = small("size=6m,nr_inodes=60").freeze(
+@pytest.mark.parametrize("inodes", [30, 31, 32, 60])  # with one left a run might begin, and no more
+def test_without_a_single_inode_left_the_batch_ends_all_the_same(
+    small: Callable[..., Home], inodes: int
+) -> None:
+    batch = small(f"size=6m,nr_inodes={inodes}").freeze(
         Job("i=0; while : > ../../../fill$i; do i=$((i+1)); done 2> /dev/null; exit 1", name="fills"),
         Job("true", name="none", runs=3),
     )
