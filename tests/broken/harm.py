@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 RUNNER_CALLS = {
     "mkdir": 11,
-    "rename": 12,
-    "fsync": 17,
+    "rename": 13,
+    "fsync": 21,
     "write": 32,
     "vfork,clone,clone3": 3,
     "wait4": 10,

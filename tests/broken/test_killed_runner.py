@@ -41,7 +41,7 @@ def submit_until_killed(project: Project, file: Path, env: dict[str, str]) -> Pa
 def test_a_runner_killed_at_any_instant_neither_loses_nor_repeats_a_run(
     new_project: Callable[[], Project], call: str
 ) -> None:
-    @settings(max_examples=2)
+    @settings(max_examples=8)
     @given(number=st.integers(1, RUNNER_CALLS[call]))
     def kill_at(number: int) -> None:
         project = new_project()
@@ -57,7 +57,7 @@ def test_a_runner_killed_at_any_instant_neither_loses_nor_repeats_a_run(
 
 
 def test_runners_killed_again_and_again_come_to_the_right_end(new_project: Callable[[], Project]) -> None:
-    @settings(max_examples=2)
+    @settings(max_examples=4)
     @given(instants=st.lists(st.floats(0.0, 0.6), min_size=3, max_size=3))
     def kill_at(instants: list[float]) -> None:
         project = new_project()

@@ -33,7 +33,7 @@ def the_batch(project: Project) -> Path:
 def test_a_submit_killed_at_any_instant_leaves_a_whole_batch_or_none(
     new_project: Callable[[], Project], call: str
 ) -> None:
-    @settings(max_examples=1 if call in {"chmod", "utimensat"} else 2)
+    @settings(max_examples=4)
     @given(number=st.integers(1, SUBMIT_CALLS[call]))
     def kill_at(number: int) -> None:
         project = new_project()
@@ -53,7 +53,7 @@ def test_a_submit_killed_at_any_instant_leaves_a_whole_batch_or_none(
     kill_at()
 
 
-@settings(max_examples=3)
+@settings(max_examples=6)
 @given(instant=st.floats(0.2, 1.2))
 def test_a_submit_and_its_runner_killed_together_leave_a_batch_that_can_go_on(
     new_project: Callable[[], Project], instant: float
