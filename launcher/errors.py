@@ -29,6 +29,12 @@ class UsageError(LauncherError):
     exit_code = 2
 
 
+class RefusedHereError(LauncherError):
+    """This computer does not do what was asked of it: its disk is full, or a folder is closed to us."""
+
+    exit_code = 2
+
+
 class NoMachineError(LauncherError):
     """No place to run could be had."""
 

@@ -52,7 +52,8 @@ def follow(
 
     Args:
         refresh: brings home what is new of a batch on another computer.
-        patience_s: how long it is waited for somebody else to start a runner again that is gone.
+        patience_s: how long it is waited for somebody else to start a runner again that is gone; for one
+            that is still on its way it is waited for START_S at least.
 
     Returns:
         the batch as it was seen last.

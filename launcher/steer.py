@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from launcher.nodes.node import Node
 
-HOME_ONLY = (names.PLACE, names.SEEN)
+HOME_ONLY = (names.PLACE, names.SEEN, names.SUBMIT_LOCK)
 _REQUEST_TIMEOUT_S = 60.0
 _INSTALL_TIMEOUT_S = 3600.0
 _LOOK_AGAIN_S = 0.02

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from launcher.backends import check_backends
 from launcher.freeze import freeze, take_away
+from launcher.runner import names
+from launcher.runner.lock import HAS_LOCKS, Lock
 from launcher.steer import bring, forget, install_environment, leave_start, start_runner
 from launcher.targets.places import is_elsewhere, may_have_machine
 
@@ -46,6 +48,33 @@ def submit(
         the batch folder at home.
     """
     batch = freeze(draft, home=home, now=now, random=random)
+    with _being_submitted(batch):
+        _hand_over(draft, batch, target=target, tell=tell, progress=progress)
+    return batch
+
+
+@contextmanager
+def _being_submitted(batch: Path) -> Iterator[None]:
+    """Let others see that nobody else needs to start its runner; to install what it needs takes minutes."""
+    path = batch / names.SUBMIT_LOCK
+    with Lock(str(path)) as lock:
+        if HAS_LOCKS:
+            with suppress(OSError):  # the submit itself will find out what is wrong with the disk
+                lock.try_to_take()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _hand_over(
+    draft: Draft,
+    batch: Path,
+    *,
+    target: Target,
+    tell: Callable[[str], None],
+    progress: Callable[[int, int], None],
+) -> None:
     is_there = False
     try:
         with target.acquire(batch, offers=draft.plan.offers) as node:
@@ -64,7 +93,6 @@ def submit(
         elif not is_there:
             take_away(batch)
         raise
-    return batch
 
 
 @contextmanager

@@ -22,8 +22,10 @@ settings.register_profile(
 )
 settings.load_profile("launcher")
 
-# A shell lets what it starts in the background ignore Ctrl-C, and so would all that the tests start.
+# A shell lets what it starts in the background ignore Ctrl-C, and nohup the end of a terminal; so would all
+# that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 BOTO = pytest.StashKey[Any]()
 CAN_EVERYTHING = sys.platform == "linux" and os.geteuid() == 0

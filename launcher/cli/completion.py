@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-_FIRST = {"zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i; }\n"}
+_NEEDS = {"zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i; }\n"}
 
 
 @click.command(short_help="Print the script that completes commands in your shell.")
@@ -25,4 +25,6 @@ def command(shell: str) -> None:
     kind = get_completion_class(shell)
     if kind is None:  # pragma: no cover - click knows these three
         raise click.UsageError(f"{shell} can't be completed.")
-    click.echo(_FIRST.get(shell, "") + kind(cli, {}, "launcher", "_LAUNCHER_COMPLETE").source())
+    # The first line stays the first: by it zsh knows a file of its fpath.
+    first, end, rest = kind(cli, {}, "launcher", "_LAUNCHER_COMPLETE").source().partition("\n")
+    click.echo(first + end + _NEEDS.get(shell, "") + rest)

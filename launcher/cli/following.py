@@ -18,6 +18,7 @@ from launcher.pull import News, Puller
 from launcher.report.status import status_text
 from launcher.results.batch import read_batch
 from launcher.results.details import read_details
+from launcher.results.life import is_being_submitted
 from launcher.results.place import read_place
 from launcher.runner import names
 from launcher.targets.places import has_machine, is_elsewhere, is_rented, node_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _SECOND_CTRL_C_S = 2.0
 _RUNNER_IS_BACK_S = 300.0  # a machine starts one again that was silent for two minutes
 _SHOWN = 3
+_LOOK_AGAIN_S = 0.25
 
 
 class Watch:
@@ -167,6 +169,7 @@ def end_if_rented(batch: Path, *, keep: str | None = None) -> None:
 
 
 def _follow_to_end(batch: Path, *, is_new: bool) -> BatchRecord:
+    _wait_until_submitted(batch)
     if is_rented(batch) and not has_machine(batch):
         return _show_without_machine(batch)
     with watching(batch) as watch:
@@ -178,6 +181,20 @@ def _follow_to_end(batch: Path, *, is_new: bool) -> BatchRecord:
         click.echo(status_text(last, now=now(), details=read_details(last), columns=columns()), nl=False)
         watch.finish()
     return last
+
+
+def _wait_until_submitted(batch: Path) -> None:
+    """Wait for whoever brings the batch to where it runs, in another terminal.
+
+    Raises:
+        UsageError: that came to nothing, and the batch is gone.
+    """
+    if is_being_submitted(str(batch)):
+        _tell(f"{batch.name} is still being submitted.")
+    while is_being_submitted(str(batch)):
+        time.sleep(_LOOK_AGAIN_S)
+    if not batch.exists():
+        raise UsageError(f"{batch.name} is gone: its submit came to nothing.", "See what that said.")
 
 
 def _show_without_machine(batch: Path) -> BatchRecord:

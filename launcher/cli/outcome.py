@@ -1,7 +1,11 @@
-"""From errors to exit codes: 1 a run failed, 2 wrong use, 3 no machine, 4 results not safe, 70 a bug."""
+"""From errors to exit codes: 1 a run failed, 2 wrong use, 3 no machine, 4 results not safe, 70 a bug.
+
+What this computer refuses (a full disk, a closed folder) counts as wrong use: to mend it is up to the user.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +17,7 @@ from launcher.errors import LauncherError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_OF_DISK_OR_TERMINAL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _USAGE = 2
 _BUG = 70
 _INTERRUPTED = 130
@@ -35,15 +39,14 @@ def run_and_exit(command: click.Command) -> int:
 
 
 def _tell_break(error: BaseException) -> int:
-    is_told_to_end = isinstance(error.__cause__ or error, KeyboardInterrupt)
-    if not is_told_to_end and not _can_answer():  # a question met the end of its input
+    if isinstance(error.__context__, EOFError) and not _can_answer():  # a question met the end of its input
         return _tell("Nobody is there to be asked.", "Say --yes to do it unasked.", _USAGE)
     return _tell("Interrupted.", "", _INTERRUPTED)
 
 
 def _tell_refusal(error: Exception) -> int | None:
-    """Tell what the computer refuses: a full disk, a folder that is closed to us; None for anything else."""
-    if not isinstance(error, OSError) or (error.filename is None and error.errno not in _FULL):
+    """Tell what this computer refuses: a full disk, a closed folder or terminal; None for anything else."""
+    if not isinstance(error, OSError) or (error.filename is None and error.errno not in _OF_DISK_OR_TERMINAL):
         return None
     where = "" if error.filename is None else f"{error.filename}: "  # whoever writes is told no name
     return _tell(f"{where}{error.strerror}.", "Mend that, then try again.", _USAGE)
@@ -54,9 +57,10 @@ def _can_answer() -> bool:
 
 
 def _tell(what: str, todo: str, exit_code: int) -> int:
-    click.echo(click.style("error: ", fg="red") + _clean(what), err=True)
-    if todo:
-        click.echo(f"  {_clean(todo)}", err=True)
+    with contextlib.suppress(OSError):  # the terminal was closed, and nobody reads it
+        click.echo(click.style("error: ", fg="red") + _clean(what), err=True)
+        if todo:
+            click.echo(f"  {_clean(todo)}", err=True)
     return exit_code
 
 

@@ -14,6 +14,7 @@ from launcher.runner import names
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import FrameType
 
     from launcher.rehearse import Rehearsed
 
@@ -58,10 +59,16 @@ def command(files: tuple[Path, ...], overrides: tuple[str, ...], limit: str) -> 
 
 def _end_as_by_ctrl_c() -> None:
     """Leave nothing running and no folder, however one is told to end; what nohup ignores stays ignored."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+    numbers = {getattr(signal, name, signal.SIGTERM) for name in ("SIGTERM", "SIGHUP")}  # Windows has one
+    heard = {number for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in heard:  # a terminal that closes says so twice, and the second must not cut this short
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in heard:
+        signal.signal(number, end)
 
 
 def _tell(job: Rehearsed) -> bool:

@@ -28,13 +28,19 @@ def command(batch: str | None, failed: bool, detach: bool) -> int:
     """
     from launcher.cli.following import end_if_rented, watching
     from launcher.cli.here import boot_id, home_or_fail, now
+    from launcher.errors import UsageError
     from launcher.results.batch import read_batch
     from launcher.results.find import find_batch
+    from launcher.results.life import is_being_submitted
     from launcher.results.plan_file import read_environments
     from launcher.steer import resume
     from launcher.targets.places import is_rented
 
     folder = find_batch(home_or_fail(), batch)
+    if is_being_submitted(str(folder)):
+        raise UsageError(
+            f"{folder.name} is still being submitted.", f"Watch it: launcher attach {folder.name}"
+        )
     if is_rented(folder):
         from launcher.cli.nights import find_machine_again
 

@@ -152,7 +152,7 @@ def _append(words: list[Pieces], *, is_shell: bool) -> list[Pieces]:
     if isinstance(text, str) and text.endswith((";", "&", "|")):
         raise UsageError(f"run ends with {text[-1]}, where no parameters can be added.", _WHERE)
     written = "".join(piece for piece in words[0] if isinstance(piece, str))
-    if (within := shell_text.follow(written, ())) and within[-1] in shell_text.QUOTES:
+    if "<<" not in written and (within := shell_text.follow(written, ())) and within[-1] in shell_text.QUOTES:
         raise UsageError(f"run leaves a quote open: {within[-1]}", "Close it.")
     return [(*pieces, text, " ", Place(_ALL))]
 

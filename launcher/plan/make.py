@@ -188,19 +188,15 @@ def _read_command(spec: JobSpec, job: PlannedJob) -> Command:
             spec.run, names=names, has_seed=spec.seed is not None, has_folds=spec.folds is not None
         )
     except UsageError as error:
-        raise _named(spec, error) from error
+        raise UsageError(f"{spec.place_of('run')}: {error.what}", error.todo) from error
 
 
 def _share(spec: JobSpec, params: dict[str, Value], *, command: Command, contents: Contents) -> _Shared:
     filled = command.fill(params)
     try:
         return _Shared(contents.of_params(params), filled, filled.render(seed=spec.seed))
-    except UsageError as error:
-        raise _named(spec, error) from error
-
-
-def _named(spec: JobSpec, error: UsageError) -> UsageError:
-    return UsageError(f"{spec.place_of('run')}: {error.what}", error.todo)
+    except UsageError as error:  # of a parameter, wherever it comes from
+        raise UsageError(f"{spec.source.name}: {error.what}", error.todo) from error
 
 
 def _find_finished(runs: Sequence[PlannedRun], finished: Collection[FinishedRun]) -> tuple[SkippedRun, ...]:

@@ -178,13 +178,8 @@ def _next(batch: BatchRecord) -> list[str]:
 
 
 def _commands(batch: BatchRecord, states: set[str]) -> Iterable[tuple[str, str]]:
-    if batch.state == names.QUEUED and not batch.runner.alive:
-        yield f"launcher resume {clean(batch.id)}", "start it: no runner is at work on it"
-    elif batch.state == names.QUEUED:
-        yield (
-            f"launcher attach {clean(batch.id)}",
-            "wait for it: it starts when the batches before it have ended",
-        )
+    if batch.state == names.QUEUED:
+        yield _of_queued(batch)
     if batch.state == names.RUNNING:
         yield f"launcher attach {clean(batch.id)}", "follow it"
         yield from _look_at(batch, (names.RUNNING,), "-f ", "see what it prints")
@@ -199,6 +194,17 @@ def _commands(batch: BatchRecord, states: set[str]) -> Iterable[tuple[str, str]]
         yield f"launcher resume {clean(batch.id)} --failed", "run the failed ones again"
     if names.SUCCEEDED in states or batch.skipped:
         yield f"launcher compare {clean(batch.id)}", "compare the variants"
+
+
+def _of_queued(batch: BatchRecord) -> tuple[str, str]:
+    if batch.runner.is_coming:
+        return f"launcher attach {clean(batch.id)}", "wait for it: it is still being submitted"
+    if not batch.runner.alive:
+        return f"launcher resume {clean(batch.id)}", "start it: no runner is at work on it"
+    return (
+        f"launcher attach {clean(batch.id)}",
+        "wait for it: it starts when the batches before it have ended",
+    )
 
 
 def _look_at(batch: BatchRecord, states: Sequence[str], flag: str, what: str) -> Iterable[tuple[str, str]]:

@@ -47,7 +47,13 @@ def look_at_runner(place: str, *, now: datetime, boot_id: str | None) -> RunnerR
         heartbeat_at=words(known.get("heartbeat_at")),
         gone=gone,
         seen_at=words((seen or {}).get("pulled_at")),
+        is_coming=is_being_submitted(place),
     )
+
+
+def is_being_submitted(place: str) -> bool:
+    """Tell whether somebody on this computer is still bringing the batch to where it runs."""
+    return _is_lock_held(place, names.SUBMIT_LOCK)
 
 
 def count_requests(place: str) -> int:
@@ -66,7 +72,8 @@ def _why_gone_there(known: dict[str, Any], seen: dict[str, Any]) -> str:
 
 
 def _why_gone(place: str, known: dict[str, Any], *, now: datetime, boot_id: str | None) -> str:
-    if _is_lock_held(place):  # also by a new runner that has not replaced its predecessor's runner.json yet
+    # A new runner holds it before it has replaced its predecessor's runner.json.
+    if _is_lock_held(place, names.RUNNER_LOCK):
         return ""
     there = known.get("boot_id")
     if there is None or there == boot_id:
@@ -85,8 +92,8 @@ def _why_silent(known: dict[str, Any], now: datetime | None) -> str:
     return f"its runner has been silent for {silent_s:.0f} s; its computer stopped or was restarted"
 
 
-def _is_lock_held(place: str) -> bool:
+def _is_lock_held(place: str, lock: str) -> bool:
     try:
-        return is_held(f"{place}/{names.RUNNER_LOCK}")
+        return is_held(f"{place}/{lock}")
     except OSError:  # a file system without locks: nobody can hold one
         return False

@@ -54,7 +54,7 @@ class JobRecord(NamedTuple):
 class RunnerRecord(NamedTuple):
     """What is known of a runner. `gone` says why it counts as dead; it is empty while the runner lives.
 
-    `seen_at` is when that was seen, of a batch on another computer.
+    `seen_at` is when that was seen, of a batch on another computer; `is_coming` while its submit is at work.
     """
 
     started: bool
@@ -64,6 +64,7 @@ class RunnerRecord(NamedTuple):
     heartbeat_at: str | None
     gone: str
     seen_at: str | None = None
+    is_coming: bool = False
 
 
 class BatchRecord(NamedTuple):

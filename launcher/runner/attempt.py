@@ -22,7 +22,7 @@ _READ_BYTES = 1024 * 1024
 _LEFTOVER_GRACE_S = 2.0
 _LOOK_AGAIN_S = 0.05
 _NO_PROGRAM = 127
-_TOLD_BY_SHELL = 128  # and the number of the signal that killed what it started
+TOLD_BY_SHELL = 128  # and the number of the signal that killed what it started
 _FATAL = frozenset(
     {
         signal.SIGILL,
@@ -250,7 +250,7 @@ def _decode(status: int) -> tuple[int | None, int | None]:
 def _explain(code: int | None, number: int | None) -> str:
     if number is not None:
         return f"killed by {_explain_signal(number)}"
-    told = (code or 0) - _TOLD_BY_SHELL
+    told = (code or 0) - TOLD_BY_SHELL
     by_shell = f", by which a shell tells {_explain_signal(told)}" if told in _FATAL else ""
     return f"exit code {code}{by_shell}"
 

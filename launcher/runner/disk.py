@@ -18,6 +18,7 @@ Files = dict[str, tuple[int, str]]  # size in bytes and sha256 by path
 
 _CHUNK_BYTES = 1024 * 1024
 _BALLAST_BYTES = 1024 * 1024
+_ROOMY_BYTES = 4 * _BALLAST_BYTES
 
 
 class Disk:
@@ -61,9 +62,11 @@ class Disk:
             os.close(descriptor)
 
     def take_ballast(self) -> None:
-        """Reserve room for the last states; where there is less, none, since runs need what there is."""
+        """Reserve room for the last states; on an almost full disk none, since runs need what there is."""
         with contextlib.suppress(OSError):
-            write_file(self._ballast, bytes(_BALLAST_BYTES))
+            room = os.statvfs(os.path.dirname(self._ballast))
+            is_roomy = room.f_bavail * room.f_frsize >= _ROOMY_BYTES
+            write_file(self._ballast, bytes(_BALLAST_BYTES if is_roomy else 0))
 
     def drop_ballast(self) -> bool:
         """Give the reserve up. Returns: whether there was one."""

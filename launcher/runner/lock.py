@@ -15,6 +15,7 @@ except ImportError:  # the module is read, not used, where the client runs on Wi
     fcntl = None  # type: ignore[assignment]
 
 
+HAS_LOCKS = fcntl is not None
 _TRIES = 10  # who only looks whether the lock is held, holds it for microseconds
 _BETWEEN_S = 0.002
 

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from launcher.runner import names, processes
-from launcher.runner.attempt import Attempt, cannot_start
+from launcher.runner.attempt import TOLD_BY_SHELL, Attempt, cannot_start
 from launcher.runner.batch import Batch, Outcome, explain_os_error, spoil, utc_now
 from launcher.runner.disk import read_json, to_json, write_file
 from launcher.runner.lock import Lock, is_held
@@ -392,7 +392,7 @@ def _reap_children() -> dict[int, int]:
 
 def _was_told_to_end(outcome: Outcome) -> bool:
     """Tell whether a run died of a signal, which a shell in between tells as 128 and its number."""
-    number = outcome.signal or (outcome.exit_code or 0) - 128
+    number = outcome.signal or (outcome.exit_code or 0) - TOLD_BY_SHELL
     return number in (signal.SIGTERM, signal.SIGKILL)
 
 

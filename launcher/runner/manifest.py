@@ -39,8 +39,8 @@ def _write(path: str, batch: Batch, states: States) -> None:
             if not files or attempt != states.attempt(run):
                 files = states.hash_results(run)
             for name, (size, digest) in files.items():
-                path = json.dumps(f"{names.RUNS}/{run_id}/{name}")  # the rest needs no encoding
-                file.write(f'{separator}{{"path": {path}, "size": {size}, "sha256": "{digest}"}}')
+                quoted = json.dumps(f"{names.RUNS}/{run_id}/{name}")  # the rest needs no encoding
+                file.write(f'{separator}{{"path": {quoted}, "size": {size}, "sha256": "{digest}"}}')
                 separator = ",\n"
         file.write("\n]}\n")
         file.flush()

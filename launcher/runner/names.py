@@ -27,6 +27,7 @@ BALLAST = ".ballast"  # there as long as a runner has not tidied up behind itsel
 RUNS = "runs"
 START = "start.json"  # {"argv": [...]}: how its runner is started again, where the client may be away
 PLACE = "place.json"  # at home only: where the batch runs, if not here
+SUBMIT_LOCK = "submit.lock"  # at home only: held as long as whoever submits it is not done
 SEEN = "seen.json"  # at home only: what was seen there when its files were last fetched
 
 # In a run

@@ -12,7 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from launcher.errors import NoMachineError, UsageError
+from launcher.errors import RefusedHereError, UsageError
 from launcher.snapshot.scanning import CHUNK_BYTES, PERMISSIONS, open_source
 from launcher.snapshot.show import show
 
@@ -37,12 +37,12 @@ def copy_tree(tree: Tree, folder: Path, to: Path) -> None:
 
     Raises:
         UsageError: the folder is no longer what was scanned.
-        NoMachineError: the copy could not be written.
+        RefusedHereError: the copy could not be written.
     """
     try:
         _copy_entries(tree, folder.resolve(), to)
     except OSError as error:
-        raise NoMachineError(
+        raise RefusedHereError(
             f"The code could not be copied to {show(str(to))}: {error.strerror}.",
             "Mend that (most often the disk is full), then submit again.",
         ) from error

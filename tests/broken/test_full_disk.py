@@ -90,7 +90,7 @@ def test_a_disk_that_is_full_from_the_start_refuses_a_submit_and_takes_it_later(
     small.check_end(small.submit(file))
 
 
-@pytest.mark.parametrize("free_kb", [40, 300, 1000])
+@pytest.mark.parametrize("free_kb", [40, 300, 1000, 1050, 4500])
 def test_the_runner_does_not_take_the_last_room_from_its_runs(small: Project, free_kb: int) -> None:
     file = small.job(runs=2)
     small.settle(small.submit(file))
@@ -107,7 +107,7 @@ def test_the_runner_does_not_take_the_last_room_from_its_runs(small: Project, fr
     (small.home / "fill").unlink()
 
 
-def test_a_disk_without_room_for_a_plan_or_a_request_is_told(small: Project) -> None:
+def test_a_disk_without_room_for_a_batch_or_a_request_is_told(small: Project) -> None:
     file = small.job()
     small.check_end(small.submit(file))
     batch = small.submit(small.job(argv("sleep 60")))
@@ -118,6 +118,7 @@ def test_a_disk_without_room_for_a_plan_or_a_request_is_told(small: Project) -> 
         fill.write(bytes(room.f_bavail * room.f_frsize))
 
     resumed = small.call("resume", batch.name, code=3)
+    # Enough for the two files of the job and for nothing that is written behind them.
     os.truncate(small.home / "fill", (small.home / "fill").stat().st_size - 8 * 1024)
     submitted = small.call("submit", file, code=2)
 

@@ -43,7 +43,9 @@ def test_an_image_is_retired_when_that_is_meant(project: Project, fake_ec2: Fake
     env = fake_ec2.environ()
     assert "stack abababab" in project.good("ami", "list", env=env)
 
-    assert project.launcher("ami", "retire", image, stdin="n\n", env=env).code != 0
+    refused = project.launcher("ami", "retire", image, stdin="n\n", env=env)
+    assert (refused.code, "Nobody is there" in refused.err) == (130, False)
+    assert project.launcher("ami", "retire", image, stdin="", env=env).code == 2
     assert [each.id for each in list_images(cloud)] == [image]
     done = project.launcher("ami", "retire", image, "--yes", env=env)
     assert (done.code, f"{image} is gone" in done.err) == (0, True)

@@ -142,7 +142,7 @@ def test_a_bug_is_one_line_and_a_file(project: Project) -> None:
 
 def test_an_operating_system_error_with_no_file_is_a_bug_too(project: Project) -> None:
     sabotage = (
-        "import launcher.spec.schema as s; s.job_schema = lambda: (_ for _ in ()).throw(OSError(5, 'x'))"
+        "import launcher.spec.schema as s; s.job_schema = lambda: (_ for _ in ()).throw(OSError(22, 'x'))"
     )
 
     assert broken(project, sabotage, "schema").code == 70

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import socket
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.kit import LAUNCHER
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cli.kit import Project
@@ -79,6 +83,38 @@ def test_a_broken_environment_is_found_by_rehearse(project: Project) -> None:
 
     assert done.code == 3
     assert "The environment could not be installed" in done.err
+
+
+@pytest.fixture
+def index() -> Iterator[socket.socket]:
+    """An index that takes a call and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        yield server
+
+
+def test_a_batch_that_is_still_being_submitted_is_waited_for(project: Project, index: socket.socket) -> None:
+    for offline in ("PIP_NO_INDEX", "UV_OFFLINE", "UV_NO_INDEX"):
+        del project.environ[offline]
+    project.environ |= {"UV_HTTP_RETRIES": "0", "PIP_RETRIES": "0"}
+    port = index.getsockname()[1]
+    wheel = f"tiny @ http://127.0.0.1:{port}/tiny-1.0-py3-none-any.whl\n"
+    submitting = project.start("submit", job(project, "job", wheel))
+    call, _ = index.accept()
+    [batch] = project.batches()
+
+    with project.terminal(LAUNCHER, "attach") as attached:
+        attached.read_until(f"{batch.name} is still being submitted.")
+        resumed, said = project.launcher("resume"), project.good("status")
+        index.close()
+        call.close()
+        assert attached.wait() == 2
+
+    assert f"launcher attach {batch.name}" in said
+    assert (resumed.code, "is still being submitted" in resumed.err) == (2, True)
+    assert "its submit came to nothing" in attached.text
+    assert submitting.wait(60) == 3
+    assert project.batches() == []
 
 
 def test_resume_installs_what_a_killed_submit_did_not(project: Project, wheel: Path) -> None:

@@ -12,6 +12,7 @@ from tests.cli.kit import LAUNCHER, wait_for
 if TYPE_CHECKING:
     from tests.cli.kit import Project
 
+LONG = 'touch "$SHARED/up"; sleep 1000'
 KERAS = """
 import keras, numpy as np
 x = np.zeros((640, 4), "float32")
@@ -102,7 +103,7 @@ def test_a_job_that_takes_long_is_ended_at_the_limit(project: Project) -> None:
 
 
 def test_ctrl_c_leaves_nothing_behind(project: Project) -> None:
-    job = project.job('touch "$SHARED/up"; sleep 1000')
+    job = project.job(LONG)
 
     with project.terminal(LAUNCHER, "rehearse", job) as terminal:
         project.wait_for_shared("up")
@@ -115,7 +116,7 @@ def test_ctrl_c_leaves_nothing_behind(project: Project) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_nothing_behind(project: Project, number: int) -> None:
-    process = project.start("rehearse", project.job('touch "$SHARED/up"; sleep 1000'))
+    process = project.start("rehearse", project.job(LONG))
     project.wait_for_shared("up")
 
     process.send_signal(number)
@@ -123,6 +124,14 @@ def test_a_signal_leaves_nothing_behind(project: Project, number: int) -> None:
     assert process.wait(30) == 130
     assert project.processes() == []
     assert leftovers(project) == []
+
+
+def test_a_terminal_that_closes_leaves_nothing_behind(project: Project) -> None:
+    with project.terminal("/bin/sh", "-c", '"$@"; true', "sh", LAUNCHER, "rehearse", project.job(LONG)):
+        project.wait_for_shared("up")
+
+    wait_for(lambda: project.processes() == [] and leftovers(project) == [])
+    assert list(project.shared.glob("launcher-bug-*")) == []
 
 
 def test_a_wrong_limit_is_wrong_use(project: Project) -> None:

@@ -142,6 +142,11 @@ REFUSED: dict[str, tuple[str | tuple[str, ...], str, str]] = {
     "ends with &": ("t &\n", "run ends with &, where no parameters can be added.", "Name {params}"),
     "all in quotes": ("sh -c 't {params}'", "run has {params} in quotes", "Take the quotes away."),
     "here-document": ("cat <<E\n{n}\nE", "run has {n} behind a here-document", "Put that text into a file"),
+    "a quote in a here-document": (
+        "cat <<E\nit's\nE\n",
+        "run has {params} behind a here-document",
+        "Put that text",
+    ),
     "behind a here-document": ("cat <<E\nx\nE\n", "run has {params} behind a here-document", "Put that text"),
     "all within a word": (
         ("t", "x{params}"),

@@ -68,9 +68,9 @@ class TestBothWays:
     def test_a_folder_of_its_path_may_be_its_own(self, tmp_path: Path) -> None:
         for name in "ab":
             (tmp_path / name).mkdir()
-            program(tmp_path / name / "bin" / "tool", f"#!/bin/sh\necho {name}\n")
+            program(tmp_path / name / "bin" / "uname", f"#!/bin/sh\necho {name}\n")  # the system has one, too
 
-        said = [run(["tool"], tmp_path / name, {"PATH": f"bin:{os.defpath}"})[1] for name in "ab"]
+        said = [run(["uname"], tmp_path / name, {"PATH": f"bin:{os.defpath}"})[1] for name in "ab"]
 
         assert said == ["a\n", "b\n"]
 

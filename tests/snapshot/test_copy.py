@@ -159,7 +159,7 @@ def test_a_full_disk_is_said(job: Path, tmp_path: Path) -> None:
     finally:
         subprocess.run(["umount", disk], check=True)
 
-    assert caught.value.exit_code == 3
+    assert caught.value.exit_code == 2
 
 
 @pytest.fixture(params=["xfs", "btrfs"])
