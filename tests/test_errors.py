@@ -12,6 +12,7 @@ EXIT_CODES = {
     errors.LauncherError: 1,
     errors.RunsFailedError: 1,
     errors.UsageError: 2,
+    errors.RefusedHereError: 2,
     errors.NoMachineError: 3,
     errors.NodeError: 3,
     errors.MachineGoneError: 3,

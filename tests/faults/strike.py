@@ -48,11 +48,22 @@ def mend(night: Night, cell: Cell) -> tuple[str, ...]:
     patience_s = _DEADLINE_S if cell.fault.name == _DEADLINE else _OFF_S
     if is_left and not wait_until(lambda: not fake.alive(), timeout_s=patience_s, step_s=0.5):
         wrong = (f"{night.instance} did not end itself",)
-    if cell.fault.name == "disk full" and night.machine.is_running:
-        night.machine.inside("rm", "-f", "/var/fill")
-    if cell.fault.name == "sshd gone" and night.machine.is_running:
-        night.machine.inside("systemctl", "start", "ssh.service")
+    if cell.fault.name == "disk full":
+        _put_right(night, "rm", "-f", "/var/fill")
+    if cell.fault.name == "sshd gone":
+        _put_right(night, "systemctl", "start", "ssh.service")
     return wrong
+
+
+def _put_right(night: Night, *argv: str) -> None:
+    """Do that on the machine, unless it ends, perhaps at this very moment."""
+    if not night.machine.is_running:
+        return
+    try:
+        night.machine.inside(*argv)
+    except RuntimeError:
+        if night.machine.is_running:
+            raise
 
 
 def _kill(night: Night, _: Cell) -> None:
