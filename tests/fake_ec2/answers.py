@@ -69,14 +69,14 @@ def spot_prices(call: Call, prices: Prices) -> Answer:
     return _xml("DescribeSpotPriceHistory", f"<spotPriceHistorySet>{''.join(items)}</spotPriceHistorySet>")
 
 
-def spot_requests(call: Call, requests: Mapping[str, Any]) -> Answer:
+def spot_requests(call: Call) -> Answer:
     """Answer DescribeSpotInstanceRequests, for the requests that launches made."""
     wanted = call.numbered("SpotInstanceRequestId")
     items = [
         f"<item><spotInstanceRequestId>{key}</spotInstanceRequestId><state>{_spot_state(instance)}</state>"
         f"<type>one-time</type><instanceId>{instance.id}</instanceId><tagSet>{_tags(instance)}</tagSet></item>"
-        for key, instance in requests.items()
-        if not wanted or key in wanted
+        for instance in moto.all_instances()
+        if (key := getattr(instance, "spot_instance_request_id", None)) and (not wanted or key in wanted)
     ]
     return _xml(
         "DescribeSpotInstanceRequests", f"<spotInstanceRequestSet>{''.join(items)}</spotInstanceRequestSet>"

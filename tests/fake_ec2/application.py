@@ -35,7 +35,6 @@ class Application:
 
     def __init__(self, fake: FakeEc2) -> None:
         self._fake, self._moto = fake, moto.make_app()
-        self._spot: dict[str, Any] = {}
         self._special: dict[str, Callable[[Call, dict[str, Any]], Answer]] = {
             "ec2:RunInstances": self._run,
             "ec2:TerminateInstances": self._terminate,
@@ -47,7 +46,7 @@ class Application:
             "ec2:DetachVolume": self._detach,
             "ec2:DeleteVolume": self._delete_volume,
             "ec2:DescribeSpotPriceHistory": lambda call, _: answers.spot_prices(call, fake.prices),
-            "ec2:DescribeSpotInstanceRequests": lambda call, _: answers.spot_requests(call, self._spot),
+            "ec2:DescribeSpotInstanceRequests": lambda call, _: answers.spot_requests(call),
             "ec2:CreateImage": lambda call, environ: images.create_image(call, environ, self._ask_moto),
             "ec2:DeleteSecurityGroup": self._delete_group,
             "servicequotas:GetServiceQuota": lambda call, _: answers.get_quota(call, fake.supply),
@@ -148,7 +147,6 @@ class Application:
     def _request_spot(self, ids: list[str], answer: Answer) -> Answer:
         for instance in self._fake.machines.find(ids):
             instance.spot_instance_request_id = f"sir-{uuid.uuid4().hex[:8]}"
-            self._spot[instance.spot_instance_request_id] = instance
             mark = f"<spotInstanceRequestId>{instance.spot_instance_request_id}</spotInstanceRequestId>"
             answer = (
                 *answer[:2],
