@@ -12,7 +12,7 @@ from launcher.batch_id import batch_ids
 from launcher.plan import render_json
 from launcher.runner import names
 from launcher.runner.folders import remove_tree
-from launcher.runner.lock import HAS_LOCKS, Lock
+from launcher.runner.lock import Lock
 from launcher.snapshot import copy_tree, write_listing
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _make_staging(home: Path) -> tuple[Path, Lock]:
         folder = Path(tempfile.mkdtemp(dir=home / STAGING))
         lock = Lock(str(folder / names.RUNNER_LOCK))
         with suppress(FileNotFoundError):
-            if (not HAS_LOCKS or lock.try_to_take()) and folder.exists():
+            if lock.try_to_take() and folder.exists():
                 return folder, lock
         lock.release()  # it was taken for a leftover before it had its lock
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from launcher.backends import check_backends
 from launcher.freeze import freeze, take_away
 from launcher.runner import names
-from launcher.runner.lock import HAS_LOCKS, Lock
+from launcher.runner.lock import Lock
 from launcher.steer import bring, forget, install_environment, leave_start, start_runner
 from launcher.targets.places import is_elsewhere, may_have_machine
 
@@ -58,9 +58,8 @@ def _being_submitted(batch: Path) -> Iterator[None]:
     """Let others see that nobody else needs to start its runner; to install what it needs takes minutes."""
     path = batch / names.SUBMIT_LOCK
     with Lock(str(path)) as lock:
-        if HAS_LOCKS:
-            with suppress(OSError):  # the submit itself will find out what is wrong with the disk
-                lock.try_to_take()
+        with suppress(OSError):  # the submit itself will find out what is wrong with the disk
+            lock.try_to_take()
         try:
             yield
         finally:
