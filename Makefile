@@ -36,7 +36,7 @@ DEMO_SIZE := --set repeats=3 --set folds=2 --set params.epochs=20 --slots 2
 test: setup test-programs lint types layers unit ## everything that CI runs
 check: test
 
-bench: setup bench-programs ## measure, against the peers, and print the table
+bench: setup test-programs bench-programs ## measure, against the peers, and print the table
 	$(BIN)/python -m tests.bench
 
 faults: setup test-programs ## play every fault in every phase of a night on machines of the box (hours; root on Linux)
