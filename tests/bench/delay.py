@@ -68,6 +68,8 @@ async def _join(
             _pass(there, writer, line, one_way_s),
             return_exceptions=True,
         )
+    except asyncio.CancelledError:
+        return  # the line is taken down, which Python 3.11 would tell as an error of its own
     finally:
         writer.close()
         back.close()

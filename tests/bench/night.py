@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench.project import project
 from tests.bench.row import Row
+from tests.box.base import base_image
 from tests.box.box import Box
 from tests.fake_ec2 import FakeEc2
 from tests.faults.night import Night, wait_until
@@ -35,6 +36,7 @@ def measure() -> Iterator[Row]:
     if not sys.platform.startswith("linux") or os.geteuid():
         yield Row("a night on a machine of the box", "not measured: no root on Linux")
         return
+    base_image()  # to build it takes minutes, which no client should take for a slow boot
     with project() as folder, FakeEc2() as fake, Box(folder) as box:
         night = Night(fake, box, folder / "night")
         try:
