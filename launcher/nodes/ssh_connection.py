@@ -12,7 +12,7 @@ import errno
 import logging
 import shlex
 import socket
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import paramiko
@@ -309,7 +309,7 @@ def _dial(
     transport = paramiko.Transport(_open_socket(address, timeout_s), default_window_size=_WINDOW_BYTES)
     try:
         _greet(transport, address, keys, timeout_s=timeout_s)
-        _log_in(transport, address, key=key, own_keys=own_keys)
+        _log_in(transport, address, key=key, own_keys=own_keys, timeout_s=timeout_s)
     except BaseException:
         transport.close()
         raise
@@ -375,25 +375,48 @@ _IF_CHANGED = "If its key was changed on purpose, replace the line in known_host
 
 
 def _log_in(
-    transport: paramiko.Transport, address: Address, *, key: Path | None, own_keys: Sequence[Path]
+    transport: paramiko.Transport,
+    address: Address,
+    *,
+    key: Path | None,
+    own_keys: Sequence[Path],
+    timeout_s: float,
 ) -> None:
     locked: list[str] = []
+    is_refused = False
     for found in _load([key], locked) if key else _own_keys(own_keys, locked):
         try:
-            if not transport.auth_publickey(address.user, found):
+            if _is_accepted(transport, address, found, timeout_s):
                 return
-        except paramiko.AuthenticationException:
-            continue
         except (paramiko.SSHException, EOFError, OSError) as error:
+            if is_refused:  # a server lets nobody try more than a few, and hangs up
+                break
             raise _lost(address, error) from error
+        is_refused = True
     hint = f" {', '.join(locked)} needs a passphrase: ssh-add it." if locked else ""
     raise SshAuthenticationError(
         f"{address} accepts none of our keys.", f"Try by hand: ssh {_ssh_words(address)}.{hint}"
     )
 
 
+def _is_accepted(
+    transport: paramiko.Transport, address: Address, key: paramiko.PKey, timeout_s: float
+) -> bool:
+    """Show one key. Only an answer is a refusal: paramiko itself calls silence and a hang-up by that name."""
+    answered = Event()
+    transport.auth_publickey(address.user, key, answered)
+    if not answered.wait(timeout_s):
+        raise SshTimeoutError(f"{address} does not answer to our key within {timeout_s:g} s.", "Try again.")
+    if transport.is_authenticated():
+        return True
+    error = transport.get_exception()
+    if transport.is_active() or isinstance(error, paramiko.AuthenticationException):
+        return False
+    raise error or EOFError
+
+
 def _own_keys(files: Sequence[Path], locked: list[str]) -> Iterator[paramiko.PKey]:
-    # Named files before the agent's many: a server lets nobody try more than a few.
+    # Named files before the agent's many, of which a server may hear a few only.
     yield from _load(files, locked)
     agent = paramiko.Agent()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shlex
 import shutil
 import socket
@@ -162,6 +163,44 @@ def test_the_users_keys_are_tried_in_order_and_those_with_a_passphrase_are_named
     failing(server, key=None, own_keys=[*keys, server.key])
 
     assert f"{locked} needs a passphrase: ssh-add it" in told.value.todo
+
+
+# `sshd` asks it about keys that its own file lacks; as long as that takes, the server says nothing.
+SLOW = f"AuthorizedKeysCommand {shutil.which('sleep')} 30\nAuthorizedKeysCommandUser {getpass.getuser()}\n"
+
+
+def test_a_server_that_falls_silent_during_the_login_has_refused_nothing(tmp_path: Path) -> None:
+    make_key(tmp_path / "other")
+
+    with (
+        running_sshd(tmp_path / "sshd", more=SLOW) as server,
+        pytest.raises(SshTimeoutError, match="does not answer to our key"),
+    ):
+        failing(server, key=tmp_path / "other")
+
+
+def test_a_server_that_hangs_up_during_the_login_has_refused_nothing(tmp_path: Path) -> None:
+    make_key(tmp_path / "other")
+
+    with (
+        running_sshd(tmp_path / "sshd", more=f"{SLOW}LoginGraceTime 1\n") as server,
+        pytest.raises(SshError, match="is lost: it hung up") as told,
+    ):
+        failing(server, key=tmp_path / "other", timeout_s=2.0)
+
+    assert not isinstance(told.value, SshAuthenticationError)
+
+
+def test_a_server_that_hangs_up_on_many_keys_has_refused_them(tmp_path: Path) -> None:
+    keys = [tmp_path / str(number) for number in range(4)]
+    for key in keys:
+        make_key(key)
+
+    with (
+        running_sshd(tmp_path / "sshd", more="MaxAuthTries 2\n") as server,
+        pytest.raises(SshAuthenticationError, match="none of our keys"),
+    ):
+        failing(server, key=None, own_keys=keys)
 
 
 def test_nobody_listening_is_tried_again_until_the_time_is_over() -> None:
