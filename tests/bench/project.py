@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launcher.results.journal import read_events
+from tests.bench.row import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,14 +103,13 @@ def _spread_folders_of(top: Path) -> None:
 def _make_clear_folder(top: Path) -> Path:
     """Make an empty folder where no removed files lie in the way of new ones."""
     probes = [Path(tempfile.mkdtemp(dir=top)) for _ in range(_PROBES)]
-    probe = min(probes, key=_seconds_to_fill)  # what it holds stays: removed, it would lie in the way itself
+    # What they hold stays: removed, it would lie in the way itself.
+    probe = min(probes, key=lambda folder: seconds(lambda: _fill(folder)))
     folder = probe / "project"
     folder.mkdir()
     return folder
 
 
-def _seconds_to_fill(folder: Path) -> float:
-    begin = time.perf_counter()
+def _fill(folder: Path) -> None:
     for number in range(_PROBE_FILES):
         (folder / str(number)).touch()
-    return time.perf_counter() - begin
